@@ -1,0 +1,56 @@
+# Kinora's commands. Only python3 (3.11 or newer), pip and make are assumed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: demo run test lint format setup bench requirements clean help
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+demo: $(RUNTIME) ## the whole thing with no account: sandbox, bot, one /animate, an MP4 (IMAGE=… PROMPT="…" for your own)
+	@$(BIN)/python -m sandbox.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(PROMPT),--prompt "$(PROMPT)")
+
+run: $(RUNTIME) ## the real bot, from .env
+	@$(BIN)/python -m bot
+
+test: $(DEV) ## the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(DEV) ## ruff, mypy (strict) and the walls of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV) ## let ruff mend and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+setup: $(DEV) ## the virtual environment with everything pinned
+
+requirements: $(DEV) ## pin requirements.in and requirements-dev.in afresh, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit("Kinora needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(RUNTIME): $(VENV)/.created requirements.txt
+	@echo "Installing the pinned requirements (once) …"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.txt
+	@echo "Installing the development requirements (once) …"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+clean: ## remove the virtual environment and caches (never data/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

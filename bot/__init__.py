@@ -1,0 +1,1 @@
+"""The bot: see `bot.app` for how its parts are put together."""

@@ -1,0 +1,235 @@
+"""Wiring: builds the parts, joins them, loads the cogs. The one place that knows everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import aiohttp
+import discord
+import yarl
+from discord.ext import commands
+
+from bot import cards
+from bot.delivery import Delivery
+from bot.fetch import Fetcher
+from bot.jobs.drive import REMEDIES, Road
+from bot.jobs.engine import LocalEngine
+from bot.jobs.job import Job
+from bot.jobs.ledger import Ledger
+from bot.jobs.pacing import Turns, backoff
+from bot.media.workshop import Workshop
+from bot.novita.client import AnswerLost, NovitaClient
+from bot.novita.codec import Kind, Problem
+from bot.novita.models import Model, catalogue
+from bot.settings import Settings
+from bot.stills import Stills
+
+log = logging.getLogger(__name__)
+
+COGS = ("cogs.refusals", "cogs.animate")
+HEALTH_FILE = "alive"
+HEALTH_SECONDS = 20.0
+
+
+class StartupError(Exception):
+    """The bot cannot start; the message is a sentence for the operator."""
+
+
+class Kinora(commands.Bot):
+    """The Discord client, with what the cogs need: the models, the stills, and a way to accept a job."""
+
+    def __init__(self, settings: Settings, models: Mapping[str, Model]) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+        )
+        self.settings = settings
+        self.models = models
+        self.stills: Stills
+        self._ledger: Ledger
+        self._engine: LocalEngine
+
+    def connect_parts(self, stills: Stills, ledger: Ledger, engine: LocalEngine) -> None:
+        """Hand over the parts that need this client themselves to be built."""
+        self.stills, self._ledger, self._engine = stills, ledger, engine
+
+    async def accept(self, job: Job) -> None:
+        """Write a job down and set it going; once this returns, no crash loses it."""
+        await self._ledger.accept(job)
+        self._engine.put(job.id)
+
+    async def setup_hook(self) -> None:
+        """Load the cogs and tell Discord which commands there are."""
+        for cog in COGS:
+            await self.load_extension(cog)
+        try:
+            synced = await self.tree.sync()
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            # The commands of the last start still stand at Discord, so the bot is of use all the same.
+            log.error(
+                "commands: not synced (%s); they stay as they were. Restart to try again.", _short(error)
+            )
+        else:
+            log.info("commands: synced: %s", ", ".join(f"/{command.name}" for command in synced))
+
+
+async def run(settings: Settings) -> None:
+    """Run the bot until SIGTERM or SIGINT; raises `StartupError` or `LedgerError` when it cannot start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with AsyncExitStack() as stack:
+        running = asyncio.create_task(_serve(settings, stack))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            log.info("stopping: open jobs are taken up again at the next start")
+            running.cancel()
+        stopping.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _serve(settings: Settings, stack: AsyncExitStack) -> None:
+    """Build everything, in the order in which a failure is cheapest, and stay connected."""
+    folder = _work_folder(settings)
+    models = catalogue(settings.prices)
+    ledger = Ledger(settings.database_url)
+    await ledger.open()
+    stack.push_async_callback(ledger.close)
+    log.info("database: ready")
+
+    novita = NovitaClient(settings.novita_api_url, settings.novita_api_key)
+    stack.push_async_callback(novita.close)
+    await _check_key(novita)
+
+    bot = Kinora(settings, models)
+    stack.push_async_callback(bot.close)
+    pictures = Fetcher(settings.discord_api_url, settings.discord_cdn_hosts)
+    stack.push_async_callback(pictures.close)
+    videos = Fetcher(settings.novita_api_url)
+    stack.push_async_callback(videos.close)
+    workshop = Workshop()
+    stack.push_async_callback(workshop.close)
+    stills = Stills(folder, pictures, workshop)
+    turns = Turns(settings.max_renders)
+    stack.push_async_callback(turns.close)
+    delivery = Delivery(bot, models)
+    stack.push_async_callback(delivery.close)
+    road = Road(
+        ledger,
+        novita,
+        delivery,
+        stills,
+        videos,
+        turns,
+        models,
+        folder,
+        poll_seconds=settings.poll_seconds,
+        render_timeout=settings.render_timeout,
+    )
+    engine = LocalEngine(ledger, road)
+    stack.push_async_callback(engine.stop)
+    bot.connect_parts(stills, ledger, engine)
+
+    await _log_in(bot, settings)
+    # Jobs need REST only: they go on before, and without, the gateway.
+    log.info("jobs: %d taken up again", await engine.start())
+    alive = asyncio.create_task(_keep_alive_file(bot, settings.data_dir / HEALTH_FILE))
+    stack.callback(alive.cancel)
+    try:
+        await bot.connect()
+    except discord.ConnectionClosed as error:
+        raise StartupError(
+            f"Discord closed the connection for good (code {error.code}): check DISCORD_TOKEN."
+        ) from None
+
+
+async def _check_key(novita: NovitaClient) -> None:
+    try:
+        balance = await novita.balance()
+    except AnswerLost as error:
+        log.warning("key: not checked, Novita does not answer (%s); renders will wait for it", error)
+        return
+    match balance:
+        case Problem(kind=Kind.KEY, reason=reason):
+            raise StartupError(f"NOVITA_API_KEY is refused by Novita ({reason}). {REMEDIES[Kind.KEY]}")
+        case Problem(reason=reason):
+            log.warning("key: not checked, Novita's balance page answered %s", reason)
+        case units:
+            log.info("key: fine, balance %s", cards.dollars(units))
+
+
+async def _log_in(bot: Kinora, settings: Settings) -> None:
+    """Log in over REST, however long Discord is away; raises `StartupError` when the token is refused."""
+    attempt = 0
+    while True:
+        try:
+            if settings.discord_is_stand_in:
+                await _point_at(settings.discord_api_url)
+            await bot.login(settings.discord_token)
+        except discord.LoginFailure:
+            raise StartupError(
+                "DISCORD_TOKEN is refused by Discord: copy it again from the developer portal, page Bot, "
+                "“Reset Token”."
+            ) from None
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            attempt += 1
+            delay = backoff(attempt)
+            log.warning(
+                "token: not checked, Discord does not answer (%s); again in %.0f s", _short(error), delay
+            )
+            await bot.http.close()
+            await asyncio.sleep(delay)
+        else:
+            log.info("token: fine, this is %s", bot.user)
+            return
+
+
+async def _point_at(api_url: str) -> None:
+    """Point discord.py at a stand-in or a REST proxy; the gateway's address comes from its `GET /gateway`."""
+    discord.http.Route.BASE = api_url
+    async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
+        response.raise_for_status()
+        gateway = yarl.URL((await response.json(content_type=None))["url"])
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
+
+
+async def _keep_alive_file(bot: Kinora, file: Path) -> None:
+    """Touch a file while the gateway is up, for the container's health check."""
+    while True:
+        if bot.is_ready() and not bot.is_closed():
+            file.write_text(f"{time.time():.0f}\n")
+        await asyncio.sleep(HEALTH_SECONDS)
+
+
+def _work_folder(settings: Settings) -> Path:
+    """Make an empty folder for files on their way; what a crash left in it is of no use."""
+    folder = settings.data_dir / "passing"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StartupError(
+            f"KINORA_DATA_DIR cannot be written ({error.strerror}): {settings.data_dir}"
+        ) from None
+    return folder
+
+
+def _short(error: BaseException) -> str:
+    """Name an error without the addresses that its text may hold."""
+    if isinstance(error, discord.HTTPException):
+        return f"HTTP {error.status}, code {error.code}"
+    return type(error).__name__

@@ -1,0 +1,329 @@
+"""What people read: a job becomes a card, a video message or a verdict, as plain dictionaries of Discord's
+embed.
+
+Everything a person or Novita wrote is made inert first. Lengths are counted in UTF-16 units, the strictest
+way Discord could count them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Waiting
+from bot.novita.models import CATALOGUE, UNITS_PER_DOLLAR, Model
+
+Embed = dict[str, Any]
+
+# Discord's limits: https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+DESCRIPTION, FIELD, TOTAL = 4096, 1024, 6000
+SUPPORTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP"
+
+BLUE, AMBER, GREEN, RED, GREY = 0x5B8DEF, 0xE0A030, 0x3FA66B, 0xD9534F, 0x80848E
+
+# What begins markup anywhere, at a line's start, a link, or a mention of everyone. No more than that is
+# escaped, so that an ordinary prompt reads, copies and searches as it was written.
+_MARKUP = re.compile(
+    r"([\\*_~|`<\[\]]|^[ \t]*(?:#{1,3}(?= )|-#(?= )|>)|(?<=[A-Za-z]):(?=//)|@(?=everyone|here))", re.MULTILINE
+)
+# Direction overrides could make a card read backwards, and invisible characters hide a mention from the
+# escaping.
+_UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_JOINER = "\u200d"
+
+
+def clean(text: str) -> str:
+    """Drop what no prompt means and no store keeps: control characters and broken halves of emoji."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode().strip()
+
+
+def inert(text: str) -> str:
+    """Make untrusted text show as what it is: no mention, no markup, no turned direction."""
+    shown = _UNSEEN.sub(lambda m: m[0] if m[0] == _JOINER else "", clean(text))
+    return _MARKUP.sub(lambda m: f"{m[0][:-1]}\\{m[0][-1]}" if len(m[0]) > 1 else f"\\{m[0]}", shown)
+
+
+def length(text: str) -> int:
+    """Count UTF-16 units."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten to `limit` UTF-16 units with an ellipsis, never inside a character."""
+    if length(text) <= limit:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
+    return kept.rstrip("\\") + "…"
+
+
+def dollars(units: int) -> str:
+    """Show money, from 1/10000 USD."""
+    amount = units / UNITS_PER_DOLLAR
+    return f"${amount:.2f}" if units % 100 == 0 else f"${amount:.3f}"
+
+
+def moment(at: float, style: str = "R") -> str:
+    """Show a time in the reader's own clock and language."""
+    return f"<t:{int(at)}:{style}>"
+
+
+# --- the card -----------------------------------------------------------------------------------------------
+
+
+def card(job: Job, stage: Stage | None, models: Mapping[str, Model]) -> Embed:
+    """Make the reply's card: the still, the prompt, the settings, the price, and where the job stands."""
+    title, status, colour = _standing(job, stage)
+    embed = _about(job, models, title, colour)
+    embed["fields"].insert(0, _field("Where it stands", status))
+    if notes := still_notes(job.still_done):
+        embed["fields"].append(_field("About the still", notes))
+    embed["image"] = {"url": f"attachment://{still_name(job)}"}
+    return _fitted(embed)
+
+
+def still_name(job: Job) -> str:
+    """Name the still's file on the card, after its job and its format."""
+    return f"still-{job.id}.{'png' if 'png' in job.still_done.split() else 'jpg'}"
+
+
+def thread_name(job: Job) -> str:
+    """Name the job's thread after its prompt (Discord: 1–100 characters)."""
+    words = " ".join(_UNSEEN.sub("", clean(job.prompt)).split())
+    return cut(words, 90) or f"Kinora {job.id}"
+
+
+def _standing(job: Job, stage: Stage | None) -> tuple[str, str, int]:
+    match job.state, stage:
+        case State.DELIVERED, _:
+            how = " as a link" if job.linked else ""
+            return "Done", f"Delivered{how} {moment(job.ended_at or job.created_at)}.", GREEN
+        case State.CANCELLED, _:
+            return "Cancelled", f"Stopped by a person. {cost_sentence(job)}", GREY
+        case State.UNCONFIRMED, _:
+            return "Unconfirmed", verdict_sentence(job), AMBER
+        case State.FAILED, _:
+            return "Failed", verdict_sentence(job), RED
+        case _, Rendering() as rendering:
+            return "Rendering", _rendering(job, rendering), BLUE
+        case _, Sending(because):
+            return "Sending", HOLD_UPS.get(because, "The video is ready and on its way here."), BLUE
+        case _, Waiting(position, because):
+            line = f"Number {position} in line." if position else "Its turn comes in a moment."
+            return "Waiting", f"{HOLD_UPS.get(because, line)} Nothing is paid yet.", GREY
+    return "Waiting", "Nothing is paid yet.", GREY
+
+
+HOLD_UPS: Mapping[str, str] = {
+    "busy": "Novita has many requests just now; this one goes in as soon as it may.",
+    "novita_away": "Novita does not answer just now. Kinora keeps trying on its own.",
+    "discord_away": "Discord does not answer just now. Kinora keeps trying on its own.",
+}
+
+
+def _rendering(job: Job, stage: Rendering) -> str:
+    started = moment(job.submitted_at or job.created_at)
+    if stage.because:
+        return f"{HOLD_UPS[stage.because]} Started {started}."
+    place = "In Novita's queue, sent" if stage.queued else "Started"
+    return f"{place} {started}, expected {moment(stage.expected_at)}."
+
+
+# --- the messages after it ----------------------------------------------------------------------------------
+
+
+def delivered(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
+    """Make the words under the attached video, which ping the asker."""
+    return f"<@{job.asker_id}> your video is here.", _fitted(_about(job, models, None, GREEN))
+
+
+def linked(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
+    """Make the message that carries a link because the file is larger than Discord takes here."""
+    until = moment(job.video_expires_at or 0)
+    content = (
+        f"<@{job.asker_id}> your video is here, as a link, because the file is larger than Discord takes "
+        f"in this place. **The link ends {until}**, so save it soon: {job.video_url}"
+    )
+    return content, _fitted(_about(job, models, None, GREEN))
+
+
+def verdict(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
+    """Make the message that tells the asker how a job ended without a video."""
+    title, status, colour = _standing(job, None)
+    embed = _about(job, models, None, colour)
+    embed["title"] = title
+    embed["fields"].insert(0, _field("What happened", status))
+    return f"<@{job.asker_id}>", _fitted(embed)
+
+
+# --- how a job ends without a video -------------------------------------------------------------------------
+
+PROBLEMS: Mapping[str, str] = {
+    "not_started": "The render could not be started ({reason}). Please run the command again.",
+    "still_refused": "The still could not be used when its turn came ({reason}). Please send it again.",
+    "model_unknown": "The model {reason} is no longer offered here. Please choose another one.",
+    "novita_away": "Novita could not be reached for a long time ({reason}). Please try again later.",
+    "input": "Novita did not accept the request: {reason}. Please change that and run the command again.",
+    "moderation": "Novita's content rules refused this ({reason}). Please change the prompt or the still.",
+    "key": "Kinora's access to Novita is not in order. That is not your fault; its operator has been told.",
+    "funds": "Kinora's Novita account is out of funds. That is not your fault; its operator has been told.",
+    "retired": "Novita no longer offers {model}. Choose **{replacement}** instead; the operator knows.",
+    "provider": "Novita had a problem of its own ({reason}). That is not your fault. Please try again later.",
+    "task_failed": "Novita could not finish the render: {reason}. That is Novita's side, not yours.",
+    "task_lost": "Novita no longer knows this task. Its operator can ask them with the task id below.",
+    "deadline": "The render was not ready after {reason}, so Kinora stopped waiting. Its task id is below.",
+    "video_gone": "The video was rendered, but it could not be downloaded from Novita ({reason}).",
+    "undelivered": "The video was rendered, but Discord would not take it here ({reason}).",
+    "unconfirmed": (
+        "The connection to Novita broke at the moment the render was ordered, so nobody can tell whether it "
+        "was taken and paid. Kinora does not order it again on its own. Ask the bot's operator to look, or "
+        "run the command again."
+    ),
+}
+REASONS: Mapping[str, str] = {
+    "IMAGE_FILE_EXCEEDS_MAX_SIZE": "the picture's file is too large",
+    "INVALID_IMAGE_FORMAT": "the picture's format is not one it reads",
+    "IMAGE_EXCEEDS_MAX_RESOLUTION": "the picture has too many pixels",
+    "INVALID_IMAGE_SIZE": "the picture's size or shape is not one it takes",
+    "ILLEGAL_PROMPT": "the prompt",
+    "ILLEGAL_IMAGE_CONTENT": "the picture",
+}
+
+
+def verdict_sentence(job: Job) -> str:
+    """Say what happened and what it cost, in one or two sentences."""
+    template = PROBLEMS.get(job.problem, PROBLEMS["provider"])
+    name, _, message = job.reason.partition(": ")
+    reason = REASONS.get(name) or inert(cut(message or job.reason, 300)) or "no reason given"
+    sentence = template.format(reason=reason, model=f"`{job.model}`", replacement=_replacement(job))
+    return f"{sentence} {cost_sentence(job)}"
+
+
+def cost_sentence(job: Job) -> str:
+    """Say what an ended job cost, as far as anybody can know."""
+    match job.cost:
+        case Cost.NOTHING:
+            return "**Nothing was charged.**"
+        case Cost.PAID:
+            return f"**The render was paid** (about {dollars(job.price)})."
+        case Cost.UNKNOWN:
+            return (
+                f"**It may have been charged** (about {dollars(job.price)}); Novita's console tells for sure."
+            )
+
+
+def _replacement(job: Job) -> str:
+    model = CATALOGUE.get(job.model)
+    successor = CATALOGUE.get(model.replacement or "") if model else None
+    return successor.title if successor else "another model"
+
+
+# --- refusals: before there is a job ------------------------------------------------------------------------
+
+
+def refusal(sentence: str, remedy: str, prompt: str) -> Embed:
+    """Make the answer to bad input: what is wrong, that it cost nothing, what to do, the prompt back."""
+    embed: Embed = {
+        "title": "Not started",
+        "description": f"{sentence}\n**Nothing was charged.** {remedy}".strip(),
+        "color": AMBER,
+        "fields": [],
+    }
+    if prompt:
+        embed["fields"] = _prompt_fields("Your prompt, to copy", inert(prompt))
+    return embed
+
+
+def still_notes(done: str) -> str:
+    """Say what was done to the still, from its format and the marks of `bot.media`; empty: nothing."""
+    notes = [note for mark in done.split() if (note := _still_note(mark))]
+    text = "; ".join(notes)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _still_note(mark: str) -> str:
+    name, _, detail = mark.partition(":")
+    match name:
+        case "converted_from":
+            return f"converted from {KINDS.get(detail, detail.upper())}"
+        case "scaled":
+            return f"scaled to {detail.replace('x', ' × ')}"
+        case _:
+            return STILL_NOTES.get(name, "")
+
+
+KINDS: Mapping[str, str] = {"webp": "WebP", "heif": "HEIC"}
+STILL_NOTES: Mapping[str, str] = {
+    "first_frame": "its first frame was taken",
+    "rotated": "turned upright",
+    "flattened": "its transparency was laid on white",
+    "16bit": "its 16-bit colours were rounded to 8",
+    "colours": "its colours were turned into sRGB",
+    "cmyk": "its print colours were turned into screen colours",
+    "reencoded": "saved again so that Novita takes it",
+}
+
+
+# --- parts --------------------------------------------------------------------------------------------------
+
+
+def _about(job: Job, models: Mapping[str, Model], title: str | None, colour: int) -> Embed:
+    model = models.get(job.model)
+    fields = [
+        _field("Model", model.title if model else inert(job.model), inline=True),
+        _field("Length", f"{job.duration} s", inline=True),
+        _field("Price", f"about {dollars(job.price)}", inline=True),
+    ]
+    if job.cfg_scale != 0.5:
+        fields.append(_field("Guidance", f"{job.cfg_scale:g}", inline=True))
+    if job.negative_prompt:
+        fields.append(_field("Leave out", cut(inert(job.negative_prompt), FIELD)))
+    footer = f"job {job.id}" + (f" · task {job.task_id}" if job.task_id else "")
+    embed: Embed = {
+        "description": ">>> " + inert(job.prompt),
+        "color": colour,
+        "fields": fields,
+        "footer": {"text": cut(footer, 200)},
+    }
+    return {"title": title, **embed} if title else embed
+
+
+def _prompt_fields(name: str, text: str) -> list[dict[str, Any]]:
+    """Lay a long text over as many fields as it needs."""
+    fields: list[dict[str, Any]] = []
+    while text and len(fields) < 5:
+        piece = text.encode("utf-16-le")[: 2 * FIELD].decode("utf-16-le", "ignore")
+        if piece.endswith("\\") and not piece.endswith("\\\\"):
+            piece = piece[:-1]  # an escape stays with what it escapes
+        fields.append(_field(name if not fields else "\u200b", piece))
+        text = text[len(piece) :]
+    return fields
+
+
+def _field(name: str, value: str, inline: bool = False) -> dict[str, Any]:
+    return {"name": name, "value": value or "–", "inline": inline}
+
+
+def _fitted(embed: Embed) -> Embed:
+    """Keep an embed within Discord's limits: a prompt longer than the description runs on in a field."""
+    description = embed["description"]
+    if length(description) > DESCRIPTION:
+        head = description.encode("utf-16-le")[: 2 * DESCRIPTION].decode("utf-16-le", "ignore")
+        if head.endswith("\\") and not head.endswith("\\\\"):
+            head = head[:-1]
+        embed["description"] = head
+        embed["fields"][:0] = _prompt_fields("…", description[len(head) :])
+    over = _total(embed) - TOTAL
+    if over > 0:  # only a long negative prompt beside a long prompt can do this
+        for field in embed["fields"]:
+            if field["name"] == "Leave out":
+                field["value"] = cut(field["value"], max(20, length(field["value"]) - over))
+    return embed
+
+
+def _total(embed: Embed) -> int:
+    texts = [embed.get("title", ""), embed["description"], embed.get("footer", {}).get("text", "")]
+    texts += [part for field in embed["fields"] for part in (field["name"], field["value"])]
+    return sum(length(text) for text in texts)

@@ -1,0 +1,163 @@
+"""Download from addresses that strangers chose, without letting them reach the operator's network.
+
+A `Fetcher` is bound to one API's base address. It asks for https and public addresses only, checked at the
+moment of connecting (so a name that resolves elsewhere later gains nothing), unless that base is this machine
+itself: then this machine is allowed too, and nothing else private.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from bot.settings import is_loopback
+
+CHUNK = 64 * 1024
+REDIRECTS = 3
+
+
+class FetchError(Exception):
+    """A download that failed; `status` is the HTTP answer, if there was one."""
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class AddressRefused(FetchError):
+    """An address that Kinora will not fetch from."""
+
+
+class TooLarge(FetchError):
+    """More bytes than the caller allows."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """What arrived: bytes written, and the type the server claims."""
+
+    size: int
+    content_type: str
+
+
+class Fetcher:
+    """Downloads to disk, one chunk in memory at a time.
+
+    `hosts` limits which public hosts are asked (None: any); `timeout` is the longest silence on the line, in
+    seconds.
+    """
+
+    def __init__(self, base_url: str, hosts: Collection[str] | None = None, timeout: float = 30.0) -> None:
+        self._loopback = is_loopback(base_url)
+        self._hosts = None if hosts is None else {*hosts, URL(base_url).host}
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_GuardedResolver(self._loopback), limit=64),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=timeout, sock_connect=timeout, sock_read=timeout
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def download(self, url: str, target: Path, *, max_bytes: int, seconds: float) -> Downloaded:
+        """Stream `url` into `target`, which exists afterwards only if everything arrived.
+
+        Raises `AddressRefused`, `TooLarge`, or `FetchError` for an error answer, a broken or short transfer,
+        or when it takes longer than `seconds`.
+        """
+        part = target.with_name(target.name + ".part")
+        try:
+            async with asyncio.timeout(seconds):
+                downloaded = await self._follow(URL(url), part, max_bytes)
+            part.replace(target)
+            return downloaded
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # The class alone: an aiohttp message may hold a signed address.
+            raise FetchError(f"the download broke off ({type(error).__name__})") from None
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+
+    async def _follow(self, url: URL, part: Path, max_bytes: int) -> Downloaded:
+        for _ in range(REDIRECTS + 1):
+            self._check(url)
+            async with self._session.get(url, allow_redirects=False) as response:
+                if response.status in (301, 302, 303, 307, 308):
+                    url = url.join(URL(response.headers.get("Location", "")))
+                    continue
+                return await self._save(response, part, max_bytes)
+        raise FetchError("the download was sent from address to address")
+
+    async def _save(self, response: aiohttp.ClientResponse, part: Path, max_bytes: int) -> Downloaded:
+        if response.status != 200:
+            retry_after = response.headers.get("Retry-After", "")
+            raise FetchError(
+                f"the download answered {response.status}",
+                response.status,
+                float(retry_after) if retry_after.isdecimal() else None,
+            )
+        if (response.content_length or 0) > max_bytes:
+            raise TooLarge(f"{response.content_length} bytes are more than {max_bytes}", response.status)
+        size = 0
+        # Small writes to a local file: handing each to a thread would cost more than it saves.
+        with part.open("wb") as file:
+            async for chunk in response.content.iter_chunked(CHUNK):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise TooLarge(f"more than {max_bytes} bytes", response.status)
+                file.write(chunk)
+        if response.content_length not in (None, size):
+            raise FetchError("the download broke off (short)")
+        return Downloaded(size, response.content_type)
+
+    def _check(self, url: URL) -> None:
+        host = url.host or ""
+        here = self._loopback and is_loopback(str(url))
+        if url.scheme != "https" and not (here and url.scheme == "http"):
+            raise AddressRefused("only https addresses are fetched")
+        if here:
+            return
+        if self._hosts is not None and host not in self._hosts:
+            raise AddressRefused("that host is not one Kinora fetches from")
+        # A literal address never passes the resolver, so it is looked at here.
+        with suppress(ValueError):
+            if not ip_address(host).is_global:
+                raise AddressRefused("private addresses are not fetched")
+
+
+class _GuardedResolver(AbstractResolver):
+    """Resolves names and drops every answer that is not a public address."""
+
+    def __init__(self, loopback: bool) -> None:
+        self._loopback = loopback
+        self._inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        allowed = [result for result in found if self._allows(result["host"])]
+        if not allowed:
+            raise OSError("no public address")
+        return allowed
+
+    def _allows(self, address: str) -> bool:
+        ip = ip_address(address.partition("%")[0])
+        return ip.is_global or (self._loopback and ip.is_loopback)
+
+    async def close(self) -> None:
+        await self._inner.close()

@@ -1,0 +1,1 @@
+"""Jobs: one row each, driven from wherever it stands to its end."""

@@ -1,0 +1,9 @@
+"""Alembic's entry: migrations run inside the connection that `Ledger.open` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,42 @@
+"""Logging to standard error, with every secret taken out of messages and tracebacks."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+# An interaction's token opens its replies for 15 minutes; a signed address opens a file.
+_PATTERNS = (
+    (re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.-]{20,}"), r"\1<token>"),
+    (re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+"), r"\1?<query>"),
+    (re.compile(r"((?:Bearer|Bot)\s+)[\w.-]+"), r"\1<secret>"),
+)
+
+
+class Redacted(logging.Formatter):
+    """Formats a record, traceback included, and then takes the secrets out of the whole."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the record's text without secrets."""
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "<secret>")
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+def set_up(level: str, secrets: Iterable[str]) -> None:
+    """Send every log line to standard error, redacted; the libraries' chatter from WARNING on only."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Redacted(secrets))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in ("bot", "cogs"):
+        logging.getLogger(name).setLevel(level)
+    # A failed reconnect is discord.py's to repeat; its own lines say enough.
+    logging.getLogger("discord").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)

@@ -1,0 +1,1 @@
+"""Novita's API: what its models are, how to speak to it, and a thin client."""

@@ -1,0 +1,101 @@
+"""A thin aiohttp adapter: sends what `codec` built, hands back what `codec` understood."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from bot.novita import codec
+from bot.novita.codec import Order, Pending, Problem, Submitted, Succeeded, TaskFailed
+from bot.novita.models import Model
+
+# A multiple of three, so that the base64 pieces join without padding between them.
+PIECE = 3 * 64 * 1024
+MIME = {"jpeg": "image/jpeg", "png": "image/png"}
+
+
+class NotSent(Exception):
+    """The connection was never made: nothing was sent, nothing can have been charged."""
+
+
+class AnswerLost(Exception):
+    """The request went out, or may have, and no answer came back."""
+
+
+class NovitaClient:
+    """Speaks to one Novita account; `timeout` is the longest wait for an answer, in seconds."""
+
+    def __init__(self, base_url: str, key: str, timeout: float = 60.0) -> None:
+        self._base = base_url
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(15.0, timeout))
+        headers = {"Authorization": f"Bearer {key}"}
+        self._polls = aiohttp.ClientSession(headers=headers, timeout=self._timeout)
+        # The paid request gets a fresh connection each time: on a kept one the far side may just be hanging
+        # up, and then nobody can tell whether the request arrived.
+        self._paid = aiohttp.ClientSession(
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=3 * timeout, connect=min(15.0, timeout)),
+            connector=aiohttp.TCPConnector(force_close=True),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._polls.close()
+        await self._paid.close()
+
+    async def submit(self, model: Model, order: Order, still: Path, form: str) -> Submitted | Problem:
+        """Send the paid request, once; `form` is "jpeg" or "png".
+
+        Raises `NotSent` when it certainly did not go out, `AnswerLost` when that is not certain. Never
+        repeats itself.
+        """
+        before, after = codec.submit_frame(model, order, MIME[form])
+        length = len(before) + 4 * -(-still.stat().st_size // 3) + len(after)
+        headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+        try:
+            async with self._paid.post(
+                f"{self._base}/v3/async/{model.name}",
+                data=_body(before, still, after),
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                text = await response.text(errors="replace")
+                return codec.read_submit(response.status, text, response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            # Name lookup, refused connection, TLS: all before the first byte of the request.
+            raise NotSent(type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AnswerLost(type(error).__name__) from None
+
+    async def result(self, task_id: str) -> Pending | Succeeded | TaskFailed | Problem:
+        """Ask how a task stands. Free, and safe to repeat; raises `AnswerLost` when the line is bad."""
+        status, text, retry_after = await self._get("/v3/async/task-result", {"task_id": task_id})
+        return codec.read_result(status, text, retry_after)
+
+    async def balance(self) -> int | Problem:
+        """Ask what can be spent, in 1/10000 USD: the free way to check the key. Raises `AnswerLost`."""
+        status, text, _ = await self._get("/openapi/v1/billing/balance/detail", {})
+        return codec.read_balance(status, text)
+
+    async def _get(self, path: str, query: dict[str, str]) -> tuple[int, str, str | None]:
+        # Content-Type is listed as required even on these GETs.
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._polls.get(
+                self._base + path, params=query, headers=headers, allow_redirects=False
+            ) as response:
+                text = await response.text(errors="replace")
+                return response.status, text, response.headers.get("Retry-After")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AnswerLost(type(error).__name__) from None
+
+
+async def _body(before: bytes, still: Path, after: bytes) -> AsyncIterator[bytes]:
+    yield before
+    with still.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield base64.b64encode(piece)
+    yield after

@@ -1,0 +1,280 @@
+"""Novita's wire format, pure: request bodies, answers, and the table of errors.
+
+Sources: Novita's pages "Kling V2.5 Turbo Image to Video", "Get Async Task Result", "Error codes" and "Get
+user balance detail". Where they are silent, the comment at the place says what was assumed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot.novita.models import Model
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one render is asked to be: text as the person wrote it, duration in seconds."""
+
+    prompt: str
+    duration: int
+    negative_prompt: str = ""
+    cfg_scale: float = 0.5
+
+
+# --- requests -----------------------------------------------------------------------------------------------
+
+
+def submit_frame(model: Model, order: Order, mime: str) -> tuple[bytes, bytes]:
+    """Build the submit body around the place where the image's base64 goes: `(before, after)`.
+
+    The still is streamed in between from disk, so that memory does not grow with it.
+    """
+    fields: dict[str, object] = {
+        "prompt": order.prompt,
+        "duration": str(order.duration) if model.duration_type == "string" else order.duration,
+        "cfg_scale": order.cfg_scale,
+        **model.extra,
+    }
+    if order.negative_prompt:
+        fields["negative_prompt"] = order.negative_prompt
+    prefix = f"data:{mime};base64," if model.image_encoding == "data_uri" else ""
+    before = '{"image": "' + prefix
+    after = '", ' + json.dumps(fields)[1:]
+    return before.encode(), after.encode()
+
+
+# --- answers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The task exists and is charged."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The task is queued or being rendered; `eta` in seconds and `percent` may stay None."""
+
+    started: bool
+    eta: float | None = None
+    percent: int | None = None
+    unknown_status: str | None = None
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The video is at `video_url` for `ttl` seconds."""
+
+    video_url: str
+    ttl: float
+
+
+@dataclass(frozen=True)
+class TaskFailed:
+    """The task ended without a video; `message` is Novita's reason, untrusted text."""
+
+    message: str
+
+
+class Kind(StrEnum):
+    """Whose problem an error is, and so what people are told."""
+
+    INPUT = "input"  # the person's: something to change
+    MODERATION = "moderation"  # the person's: the provider's rules
+    KEY = "key"  # the operator's: the key or its rights
+    FUNDS = "funds"  # the operator's: the balance
+    RETIRED = "retired"  # the operator's: the model or the address is gone
+    LOAD = "load"  # nobody's: too many requests just now
+    PROVIDER = "provider"  # Novita's own
+    NO_TASK = "no_task"  # Novita does not know the task (yet, or any more)
+    UNCLEAR = "unclear"  # an answer that says nothing certain
+
+
+class Repeat(StrEnum):
+    """Whether the request may be sent again by a machine."""
+
+    NO = "no"  # a definite refusal
+    LATER = "later"  # nothing was created, waiting helps
+    ASK = "ask"  # it may have been carried out and charged: only a person may decide
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error answer, understood; `reason` is Novita's name for it, `message` untrusted text."""
+
+    kind: Kind
+    repeat: Repeat
+    reason: str
+    status: int
+    message: str = ""
+    retry_after: float | None = None
+    may_cost: bool = False
+
+
+_TABLE: dict[str, tuple[Kind, Repeat]] = {
+    "INVALID_REQUEST_BODY": (Kind.INPUT, Repeat.NO),
+    "IMAGE_FILE_EXCEEDS_MAX_SIZE": (Kind.INPUT, Repeat.NO),
+    "INVALID_IMAGE_FORMAT": (Kind.INPUT, Repeat.NO),
+    "IMAGE_EXCEEDS_MAX_RESOLUTION": (Kind.INPUT, Repeat.NO),
+    "INVALID_IMAGE_SIZE": (Kind.INPUT, Repeat.NO),
+    "ILLEGAL_PROMPT": (Kind.MODERATION, Repeat.NO),
+    "ILLEGAL_IMAGE_CONTENT": (Kind.MODERATION, Repeat.NO),
+    "MISSING_API_KEY": (Kind.KEY, Repeat.NO),
+    "INVALID_API_KEY": (Kind.KEY, Repeat.NO),
+    "API_NOT_ALLOWED": (Kind.KEY, Repeat.NO),
+    "FEATURE_NOT_ALLOWED": (Kind.KEY, Repeat.NO),
+    "NEED_REAL_NAME_VERIFY": (Kind.KEY, Repeat.NO),
+    "BILLING_BALANCE_NOT_ENOUGH": (Kind.FUNDS, Repeat.NO),
+    "NOT_ENOUGH_BALANCE": (Kind.FUNDS, Repeat.NO),
+    "BILLING_AUTH_FAILED": (Kind.PROVIDER, Repeat.LATER),
+    "BILLING_FAILED": (Kind.PROVIDER, Repeat.LATER),
+    "RATE_LIMIT_EXCEEDED": (Kind.LOAD, Repeat.LATER),
+    "API_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
+    "FUSION_MODEL_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
+    "CREATE_TASK_FAILED": (Kind.PROVIDER, Repeat.NO),
+    "TASK_NOT_FOUND": (Kind.NO_TASK, Repeat.LATER),
+    "GET_RESULT_FAILED": (Kind.PROVIDER, Repeat.LATER),
+    "TASK_FAILED": (Kind.PROVIDER, Repeat.NO),
+}
+_MAY_COST = frozenset({"CREATE_TASK_FAILED", "TASK_FAILED"})
+_BY_STATUS: dict[int, tuple[Kind, Repeat]] = {
+    401: (Kind.KEY, Repeat.NO),
+    402: (Kind.FUNDS, Repeat.NO),
+    403: (Kind.KEY, Repeat.NO),
+    404: (Kind.RETIRED, Repeat.NO),
+    413: (Kind.INPUT, Repeat.NO),
+    429: (Kind.LOAD, Repeat.LATER),
+}
+
+
+def read_submit(status: int, body: str, retry_after: str | None = None) -> Submitted | Problem:
+    """Understand the answer to the paid request."""
+    if 200 <= status < 300:
+        data = _json_object(body)
+        # Siblings wrap the id once more; the seed page does not. Reading both loses no paid task.
+        for place in (data, _object(data.get("data")), _object(data.get("task"))):
+            if task_id := _text(place.get("task_id")):
+                return Submitted(task_id)
+        # A success without an id: it may well be charged, and there is no id to ask for.
+        return Problem(Kind.UNCLEAR, Repeat.ASK, "NO_TASK_ID", status, may_cost=True)
+    return _problem(status, body, retry_after, on_submit=True)
+
+
+def read_result(
+    status: int, body: str, retry_after: str | None = None
+) -> Pending | Succeeded | TaskFailed | Problem:
+    """Understand the answer to a poll. Polls are free and may always be repeated."""
+    if not 200 <= status < 300:
+        return _problem(status, body, retry_after, on_submit=False)
+    data = _json_object(body)
+    task = _object(data.get("task"))
+    name = _text(task.get("status"))
+    match name:
+        case "TASK_STATUS_SUCCEED":
+            return _video(data) or Pending(started=True, unknown_status="TASK_STATUS_SUCCEED without a video")
+        case "TASK_STATUS_FAILED":
+            return TaskFailed(_text(task.get("reason")) or "no reason given")
+        case "TASK_STATUS_QUEUED" | "TASK_STATUS_PROCESSING":
+            percent = _number(task.get("progress_percent"))
+            return Pending(
+                started=name == "TASK_STATUS_PROCESSING",
+                eta=_number(task.get("eta")) or None,
+                percent=int(percent) if percent and 0 < percent <= 100 else None,
+            )
+        case _:
+            # The documented set is the four above, and an official SDK knows one more: still pending, bounded
+            # by the deadline.
+            return Pending(started=False, unknown_status=name or "no status")
+
+
+def read_balance(status: int, body: str) -> int | Problem:
+    """Understand the balance answer: what can be spent, in 1/10000 USD."""
+    if 200 <= status < 300:
+        amount = _number(_json_object(body).get("availableBalance"))
+        return (
+            int(amount) if amount is not None else Problem(Kind.UNCLEAR, Repeat.LATER, "NO_BALANCE", status)
+        )
+    return _problem(status, body, None, on_submit=False)
+
+
+def _problem(status: int, body: str, retry_after: str | None, *, on_submit: bool) -> Problem:
+    """Decide by `reason` first, by status second; the shapes seen are three, plus HTML from the edge."""
+    data = _json_object(body)
+    error = _object(data.get("error"))
+    reason = _text(data.get("reason")) or _text(error.get("reason")) or _text(error.get("code"))
+    message = _text(data.get("message")) or _text(error.get("message")) or _plain(body)
+    known = _TABLE.get(reason)
+    if known is None and "route not found" in message.lower():
+        known = (Kind.RETIRED, Repeat.NO)
+    if known is None:
+        known = _by_status(status, on_submit)
+    kind, repeat = known
+    may_cost = reason in _MAY_COST or repeat is Repeat.ASK
+    return Problem(
+        kind, repeat, reason or f"HTTP_{status}", status, message[:500], _seconds(retry_after), may_cost
+    )
+
+
+def _by_status(status: int, on_submit: bool) -> tuple[Kind, Repeat]:
+    if status == 404 and not on_submit:
+        return Kind.NO_TASK, Repeat.LATER
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status < 400:  # a redirect: the address is wrong, and nothing was carried out at it
+        return Kind.RETIRED, Repeat.NO
+    if status < 500 and status != 408:
+        return Kind.INPUT, Repeat.NO
+    # 5xx at the edge, 408: on a poll just ask again; a submit may have passed before the edge gave up.
+    return (Kind.UNCLEAR, Repeat.ASK) if on_submit else (Kind.PROVIDER, Repeat.LATER)
+
+
+def _video(data: dict[str, Any]) -> Succeeded | None:
+    videos = data.get("videos")
+    for video in videos if isinstance(videos, list) else []:
+        if url := _text(_object(video).get("video_url")):
+            # A string for videos, a number for images, an hour in every example.
+            return Succeeded(url, _number(_object(video).get("video_url_ttl")) or 3600.0)
+    return None
+
+
+def _json_object(body: str) -> dict[str, Any]:
+    try:
+        return _object(json.loads(body))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _number(value: object) -> float | None:
+    """Read a number that may come as a string; anything else, NaN and negatives are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _seconds(header: str | None) -> float | None:
+    """Read Retry-After in its form of seconds; the other form, a date, is not used by this API."""
+    return _number(header) if header else None
+
+
+def _plain(body: str) -> str:
+    """Keep a plain-text error, but not an HTML page, which says nothing to a person."""
+    text = body.strip()
+    return "" if text.startswith(("<", "{", "[")) else text

@@ -1,0 +1,95 @@
+"""The catalogue: a model is data, so that adding or retiring one changes no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+UNITS_PER_DOLLAR = 10_000
+"""Money is counted in 1/10000 USD, the unit of Novita's balance endpoint."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One image-to-video model.
+
+    `name` is its path under `/v3/async/`; `durations` are seconds, sent as `duration_type`; `extra` is sent
+    with every request as it is; the price is an estimate in dollars a second (Novita's pages state none for
+    these models); `typical_seconds` is how long a 5 s render is reported to take.
+    """
+
+    name: str
+    title: str
+    image_encoding: Literal["base64", "data_uri"]
+    durations: tuple[int, ...]
+    duration_type: Literal["string", "integer"]
+    dollars_per_second: Decimal
+    typical_seconds: int
+    extra: Mapping[str, object] = field(default_factory=dict)
+    max_prompt: int = 2500
+    max_still_bytes: int = 7_000_000
+    min_still_side: int = 300
+    max_still_ratio: float = 2.5
+    retired: date | None = None
+    replacement: str | None = None
+
+    def price(self, seconds: int) -> int:
+        """Estimate a render's price in 1/10000 USD."""
+        return int((self.dollars_per_second * seconds * UNITS_PER_DOLLAR).to_integral_value())
+
+
+_KLING_3 = Model(
+    name="",
+    title="",
+    image_encoding="data_uri",
+    durations=tuple(range(3, 16)),
+    duration_type="integer",
+    dollars_per_second=Decimal(0),
+    typical_seconds=120,
+    extra={"sound": False},
+)
+
+# The seed's model stays the default although Novita announced its retirement for 2026-07-22 (changelog of
+# 2026-07-07): its page is still up, and whether the endpoint has stopped is not known. A 404 on submit names
+# the replacement. Prices: third parties quoting Novita, October 2026. KINORA_PRICES overrides them.
+CATALOGUE: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model(
+            name="kling-2.5-turbo-i2v",
+            title="Kling 2.5 Turbo",
+            image_encoding="base64",
+            durations=(5, 10),
+            duration_type="string",
+            dollars_per_second=Decimal("0.07"),
+            typical_seconds=90,
+            extra={"mode": "pro"},
+            retired=date(2026, 7, 22),
+            replacement="kling-v3.0-std-i2v",
+        ),
+        replace(
+            _KLING_3,
+            name="kling-v3.0-std-i2v",
+            title="Kling 3.0 Standard",
+            dollars_per_second=Decimal("0.084"),
+        ),
+        replace(
+            _KLING_3,
+            name="kling-v3.0-pro-i2v",
+            title="Kling 3.0 Pro",
+            dollars_per_second=Decimal("0.112"),
+        ),
+    )
+}
+DEFAULT_MODEL = "kling-2.5-turbo-i2v"
+
+
+def catalogue(prices: Mapping[str, Decimal]) -> Mapping[str, Model]:
+    """Give the catalogue with the operator's own prices (dollars a second) in it."""
+    return {
+        name: replace(model, dollars_per_second=prices.get(name, model.dollars_per_second))
+        for name, model in CATALOGUE.items()
+    }

@@ -1,0 +1,192 @@
+"""Read the environment into one frozen, typed `Settings`, reporting every mistake at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+T = TypeVar("T")
+
+DISCORD_API_URL = "https://discord.com/api/v10"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+PLACEHOLDERS = re.compile(r"your[-_ ].*|change[-_ ]?me|paste[-_ ].*|<.*>|x{3,}|…|\.\.\.", re.IGNORECASE)
+
+
+class SettingsError(Exception):
+    """Every mistake of the environment, as sentences that each begin with the variable's name."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator chose; see the README's table for each variable."""
+
+    discord_token: str = field(repr=False)
+    novita_api_key: str = field(repr=False)
+    novita_api_url: str = "https://api.novita.ai"
+    discord_api_url: str = DISCORD_API_URL
+    discord_cdn_hosts: frozenset[str] = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+    database_url: str = field(default="sqlite:///data/kinora.db", repr=False)
+    data_dir: Path = Path("data")
+    log_level: str = "INFO"
+    max_renders: int = 20
+    poll_seconds: float = 3.0
+    render_timeout: float = 1800.0
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def discord_is_stand_in(self) -> bool:
+        """Tell whether the bot speaks to something other than Discord itself."""
+        return self.discord_api_url != DISCORD_API_URL
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """List what must never be printed."""
+        password = urlsplit(self.database_url).password
+        return tuple(s for s in (self.discord_token, self.novita_api_key, password) if s)
+
+
+def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from the environment and `.env`; the environment wins.
+
+    Raises `SettingsError` with one sentence for each variable at fault.
+    """
+    from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    given = {name: value for name, value in from_file.items() if value is not None}
+    given.update(os.environ if environ is None else environ)
+    reader = _Reader(given)
+    settings = Settings(
+        discord_token=reader.secret("DISCORD_TOKEN", "the bot's token from the Discord developer portal"),
+        novita_api_key=reader.secret("NOVITA_API_KEY", "an API key from Novita's console (sk_…)"),
+        novita_api_url=reader.read("NOVITA_API_URL", _base_url, Settings.novita_api_url),
+        discord_api_url=reader.read("DISCORD_API_URL", _base_url, DISCORD_API_URL),
+        discord_cdn_hosts=reader.read("KINORA_DISCORD_CDN_HOSTS", _hosts, Settings.discord_cdn_hosts),
+        database_url=reader.read("DATABASE_URL", _database_url, "sqlite:///data/kinora.db"),
+        data_dir=reader.read("KINORA_DATA_DIR", Path, Settings.data_dir),
+        log_level=reader.read("KINORA_LOG_LEVEL", _log_level, Settings.log_level),
+        max_renders=reader.read("KINORA_MAX_RENDERS", _whole(1, 100_000), Settings.max_renders),
+        poll_seconds=reader.read("KINORA_POLL_SECONDS", _number(0.05, 60), Settings.poll_seconds),
+        render_timeout=60
+        * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
+        prices=reader.read("KINORA_PRICES", _prices, {}),
+    )
+    if reader.mistakes:
+        raise SettingsError(reader.mistakes)
+    return settings
+
+
+class _Reader:
+    """Reads variables one by one and collects the mistakes instead of stopping at the first."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
+        self.mistakes: list[str] = []
+
+    def secret(self, name: str, what: str) -> str:
+        value = self.given.get(name, "").strip()
+        if not value:
+            self.mistakes.append(f"{name} is missing: set it to {what}.")
+        elif PLACEHOLDERS.fullmatch(value):
+            self.mistakes.append(f"{name} still holds a placeholder: set it to {what}.")
+        elif not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
+            self.mistakes.append(f"{name} has a blank or a strange character in it: copy {what} again.")
+        return value
+
+    def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        value = self.given.get(name, "").strip()
+        if not value:
+            return default
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.mistakes.append(f"{name} {error}.")
+            return default
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL points at this machine itself (localhost, 127.0.0.0/8 or ::1)."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a full address such as https://example.com")
+    if parts.scheme == "http" and not is_loopback(value):
+        raise ValueError("must use https (http is accepted for this machine itself only)")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return value
+    if value.startswith(("postgresql://", "postgres://")):
+        raise ValueError(
+            "names PostgreSQL, whose engine this version does not have yet: use sqlite:///data/kinora.db"
+        )
+    raise ValueError("must look like sqlite:///data/kinora.db")
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return value.upper()
+
+
+def _hosts(value: str) -> frozenset[str]:
+    hosts = frozenset(host.strip().lower() for host in value.split(",") if host.strip())
+    if not all(re.fullmatch(r"[a-z0-9.-]+", host) for host in hosts):
+        raise ValueError("must be host names separated by commas")
+    return hosts
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _prices(value: str) -> Mapping[str, Decimal]:
+    """Parse `model=dollars a second` pairs separated by commas."""
+    prices = {}
+    for pair in value.split(","):
+        model, _, price = (part.strip() for part in pair.partition("="))
+        try:
+            prices[model] = Decimal(price)
+        except InvalidOperation:
+            prices[model] = Decimal(-1)
+        if not model or not prices[model].is_finite() or prices[model] < 0:
+            raise ValueError("must be pairs such as kling-2.5-turbo-i2v=0.07, in dollars a second")
+    return prices

@@ -1,0 +1,60 @@
+"""Say no privately: what is wrong, that nothing was charged, what to do, and the person's prompt back."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import cards
+
+log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """A request that cannot be taken: `sentence` says what is wrong, `remedy` what to do."""
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.remedy = remedy
+
+
+async def refuse(interaction: discord.Interaction, refusal: Refusal, prompt: str) -> None:
+    """Answer so that only the asker sees it, also after a public “thinking…”."""
+    embed = discord.Embed.from_dict(cards.refusal(refusal.sentence, refusal.remedy, prompt))
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.send_message(embed=embed, ephemeral=True)
+            return
+        # The first followup takes over the deferral's visibility, which is public: so the deferral goes
+        # first.
+        await interaction.delete_original_response()
+        await interaction.followup.send(embed=embed, ephemeral=True)
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        log.warning(
+            "a refusal could not be shown to the asker (%s): %s", type(error).__name__, refusal.sentence
+        )
+
+
+async def on_error(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+    """Answer what went wrong in a command: first what Discord sent does not fit, then our own faults."""
+    prompt = getattr(interaction.namespace, "prompt", None) or ""
+    if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        log.warning("a command as Discord knows it does not match this version: %s", type(error).__name__)
+        sentence, remedy = (
+            "This command has changed since Discord last loaded it.",
+            "Reload Discord, then try again.",
+        )
+    else:
+        log.error("a command failed", exc_info=error)
+        sentence, remedy = "Something went wrong on Kinora's side.", "Please try again in a minute."
+    await refuse(interaction, Refusal(sentence, remedy), str(prompt))
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Let every command's error end here; discord.py calls this when the extension is loaded."""
+    bot.tree.on_error = on_error  # type: ignore[method-assign]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.novita.client import AnswerLost, NotSent, NovitaClient
+from bot.novita.codec import Kind, Order, Problem, Submitted
+from bot.novita.models import CATALOGUE
+from tests.servers import Handler, serving
+
+MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
+PATH = "/v3/async/kling-2.5-turbo-i2v"
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Path:
+    path = tmp_path / "still.png"
+    path.write_bytes(bytes(range(256)) * 3001)  # more than one piece, and no multiple of three
+    return path
+
+
+async def submit(base: str, still: Path) -> Submitted | Problem:
+    client = NovitaClient(base, "sk_key", timeout=2.0)
+    try:
+        return await client.submit(MODEL, Order("a cat “yawns”", 5), still, "png")
+    finally:
+        await client.close()
+
+
+async def test_the_still_arrives_byte_for_byte(still: Path) -> None:
+    seen: dict[str, object] = {}
+
+    async def create(request: web.Request) -> web.Response:
+        seen.update(
+            await request.json(), auth=request.headers["Authorization"], length=request.content_length
+        )
+        return web.json_response({"task_id": "t-1"})
+
+    async with serving({PATH: create}) as base:
+        assert await submit(base, still) == Submitted("t-1")
+    assert base64.b64decode(str(seen["image"])) == still.read_bytes()
+    assert seen["prompt"] == "a cat “yawns”"
+    assert seen["auth"] == "Bearer sk_key"
+    assert seen["length"]  # announced, so that no proxy has to cope with chunks
+
+
+async def test_a_refused_connection_proves_that_nothing_was_sent(still: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(NotSent):
+        await submit(f"http://127.0.0.1:{port}", still)
+
+
+async def test_a_name_that_does_not_resolve_proves_it_too(still: Path) -> None:
+    with pytest.raises(NotSent):
+        await submit("http://novita.invalid", still)
+
+
+async def drop(request: web.Request) -> web.Response:
+    await request.read()
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def hang(_: web.Request) -> web.Response:
+    await asyncio.sleep(3600)
+    return web.Response()
+
+
+async def half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b'{"task_id"')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+@pytest.mark.parametrize("handler", [drop, hang, half])
+async def test_a_lost_answer_is_told_as_that_and_not_repeated(still: Path, handler: Handler) -> None:
+    calls = 0
+
+    async def counted(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        return await handler(request)
+
+    async with serving({PATH: counted}) as base:
+        client = NovitaClient(base, "sk_key", timeout=0.2)
+        with pytest.raises(AnswerLost):
+            await client.submit(MODEL, Order("a", 5), still, "png")
+        await client.close()
+    assert calls == 1
+
+
+async def test_a_redirect_is_not_followed(still: Path) -> None:
+    async def moved(_: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    async def elsewhere(_: web.Request) -> web.Response:
+        raise AssertionError("a paid request was sent a second time")
+
+    async with serving({PATH: moved, "/elsewhere": elsewhere}) as base:
+        answer = await submit(base, still)
+    assert isinstance(answer, Problem)
+    assert answer.kind is Kind.RETIRED
+
+
+@pytest.fixture
+async def refusing() -> AsyncIterator[str]:
+    async def refuse(_: web.Request) -> web.Response:
+        body = {"code": 403, "reason": "INVALID_API_KEY", "message": "bad key", "metadata": {}}
+        return web.Response(status=403, text=json.dumps(body), content_type="application/json")
+
+    async with serving({"/{tail:.*}": refuse}) as base:
+        yield base
+
+
+async def test_a_refused_key_is_understood_everywhere(refusing: str, still: Path) -> None:
+    client = NovitaClient(refusing, "sk_wrong")
+    for answer in (
+        await client.balance(),
+        await client.result("t"),
+        await client.submit(MODEL, Order("a", 5), still, "jpeg"),
+    ):
+        assert isinstance(answer, Problem)
+        assert answer.kind is Kind.KEY
+    await client.close()

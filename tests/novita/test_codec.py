@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import base64
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.novita.codec import (
+    Kind,
+    Order,
+    Pending,
+    Problem,
+    Repeat,
+    Submitted,
+    Succeeded,
+    TaskFailed,
+    read_balance,
+    read_result,
+    read_submit,
+    submit_frame,
+)
+from bot.novita.models import CATALOGUE, catalogue
+
+
+def body(model: str, order: Order, mime: str = "image/png") -> dict[str, object]:
+    before, after = submit_frame(CATALOGUE[model], order, mime)
+    parsed: dict[str, object] = json.loads(before + base64.b64encode(b"still") + after)
+    return parsed
+
+
+def test_the_seed_models_body_is_the_seed_pages() -> None:
+    assert body("kling-2.5-turbo-i2v", Order("a cat", 10)) == {
+        "image": "c3RpbGw=",  # raw base64, no data: prefix
+        "prompt": "a cat",
+        "duration": "10",  # a string
+        "cfg_scale": 0.5,
+        "mode": "pro",
+    }
+
+
+def test_its_siblings_differ_as_their_pages_say() -> None:
+    sent = body("kling-v3.0-pro-i2v", Order("a cat", 7, "blur", 0.8), "image/jpeg")
+    assert sent == {
+        "image": "data:image/jpeg;base64,c3RpbGw=",
+        "prompt": "a cat",
+        "duration": 7,
+        "cfg_scale": 0.8,
+        "sound": False,
+        "negative_prompt": "blur",
+    }
+
+
+@given(prompt=st.text(max_size=200), negative=st.text(max_size=50), cfg=st.floats(0, 1))
+def test_whatever_the_prompt_holds_the_body_is_json_and_whole(prompt: str, negative: str, cfg: float) -> None:
+    sent = body("kling-2.5-turbo-i2v", Order(prompt, 5, negative, cfg))
+    assert sent["prompt"] == prompt
+    assert sent.get("negative_prompt", "") == negative
+    assert sent["cfg_scale"] == cfg
+
+
+def test_prices_are_estimates_in_ten_thousandths() -> None:
+    assert CATALOGUE["kling-2.5-turbo-i2v"].price(5) == 3500
+    assert CATALOGUE["kling-2.5-turbo-i2v"].price(10) == 7000
+    assert CATALOGUE["kling-v3.0-std-i2v"].price(5) == 4200
+    assert catalogue({"kling-v3.0-pro-i2v": Decimal("0.2")})["kling-v3.0-pro-i2v"].price(3) == 6000
+
+
+def test_every_replacement_is_in_the_catalogue() -> None:
+    assert all(model.replacement in CATALOGUE for model in CATALOGUE.values() if model.retired)
+
+
+# --- submit -----------------------------------------------------------------------------------------------------
+
+ERRORS = [
+    # reason, status, kind, repeat, may cost
+    ("INVALID_REQUEST_BODY", 400, Kind.INPUT, Repeat.NO, False),
+    ("IMAGE_FILE_EXCEEDS_MAX_SIZE", 400, Kind.INPUT, Repeat.NO, False),
+    ("INVALID_IMAGE_FORMAT", 400, Kind.INPUT, Repeat.NO, False),
+    ("IMAGE_EXCEEDS_MAX_RESOLUTION", 400, Kind.INPUT, Repeat.NO, False),
+    ("INVALID_IMAGE_SIZE", 400, Kind.INPUT, Repeat.NO, False),
+    ("ILLEGAL_PROMPT", 400, Kind.MODERATION, Repeat.NO, False),
+    ("ILLEGAL_IMAGE_CONTENT", 400, Kind.MODERATION, Repeat.NO, False),
+    ("MISSING_API_KEY", 400, Kind.KEY, Repeat.NO, False),
+    ("INVALID_API_KEY", 403, Kind.KEY, Repeat.NO, False),
+    ("API_NOT_ALLOWED", 403, Kind.KEY, Repeat.NO, False),
+    ("FEATURE_NOT_ALLOWED", 403, Kind.KEY, Repeat.NO, False),
+    ("NEED_REAL_NAME_VERIFY", 403, Kind.KEY, Repeat.NO, False),
+    ("BILLING_BALANCE_NOT_ENOUGH", 400, Kind.FUNDS, Repeat.NO, False),
+    ("NOT_ENOUGH_BALANCE", 402, Kind.FUNDS, Repeat.NO, False),
+    ("BILLING_AUTH_FAILED", 403, Kind.PROVIDER, Repeat.LATER, False),
+    ("BILLING_FAILED", 500, Kind.PROVIDER, Repeat.LATER, False),
+    ("RATE_LIMIT_EXCEEDED", 429, Kind.LOAD, Repeat.LATER, False),
+    ("API_NOT_FOUND", 404, Kind.RETIRED, Repeat.NO, False),
+    ("FUSION_MODEL_NOT_FOUND", 404, Kind.RETIRED, Repeat.NO, False),
+    ("CREATE_TASK_FAILED", 500, Kind.PROVIDER, Repeat.NO, True),
+]
+
+
+@pytest.mark.parametrize(("reason", "status", "kind", "repeat", "may_cost"), ERRORS)
+def test_the_table_of_errors(reason: str, status: int, kind: Kind, repeat: Repeat, may_cost: bool) -> None:
+    answer = read_submit(
+        status, json.dumps({"code": status, "reason": reason, "message": "m", "metadata": {}})
+    )
+    assert answer == Problem(kind, repeat, reason, status, "m", None, may_cost)
+
+
+def test_the_reason_decides_before_the_status() -> None:
+    answer = read_submit(400, '{"code": 400, "reason": "RATE_LIMIT_EXCEEDED", "message": ""}')
+    assert isinstance(answer, Problem)
+    assert answer.repeat is Repeat.LATER
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "repeat"),
+    [
+        (401, "", Kind.KEY, Repeat.NO),
+        (402, "", Kind.FUNDS, Repeat.NO),
+        (404, '{"error": {"code": 404, "message": "route not found"}}', Kind.RETIRED, Repeat.NO),
+        (400, '{"message": "Route not found"}', Kind.RETIRED, Repeat.NO),
+        (413, "<html>too large</html>", Kind.INPUT, Repeat.NO),
+        (418, '{"error": {"message": "teapot"}}', Kind.INPUT, Repeat.NO),
+        (429, "slow down", Kind.LOAD, Repeat.LATER),
+        (302, "", Kind.RETIRED, Repeat.NO),
+        (408, "", Kind.UNCLEAR, Repeat.ASK),
+        (500, '{"message": "oops"}', Kind.UNCLEAR, Repeat.ASK),
+        (502, "<html>bad gateway</html>", Kind.UNCLEAR, Repeat.ASK),
+        (503, "", Kind.UNCLEAR, Repeat.ASK),
+        (504, "", Kind.UNCLEAR, Repeat.ASK),
+        (200, "<html>", Kind.UNCLEAR, Repeat.ASK),
+        (200, '{"task_id": ""}', Kind.UNCLEAR, Repeat.ASK),
+        (200, "[]", Kind.UNCLEAR, Repeat.ASK),
+    ],
+)
+def test_answers_without_a_known_reason(status: int, text: str, kind: Kind, repeat: Repeat) -> None:
+    answer = read_submit(status, text)
+    assert isinstance(answer, Problem)
+    assert (answer.kind, answer.repeat) == (kind, repeat)
+    # What a machine may not repeat for want of certainty may have cost something, and the other way round.
+    assert answer.may_cost is (repeat is Repeat.ASK)
+    assert "<" not in answer.message
+
+
+def test_retry_after_is_read_in_seconds() -> None:
+    def of(header: str | None) -> float | None:
+        answer = read_submit(429, "{}", header)
+        assert isinstance(answer, Problem)
+        return answer.retry_after
+
+    assert of("7") == 7.0
+    assert of(None) is None
+    assert of("Wed, 21 Oct 2026 07:28:00 GMT") is None
+
+
+def test_a_task_id_is_found() -> None:
+    assert read_submit(200, '{"task_id": "t-1"}') == Submitted("t-1")
+    assert read_submit(200, '{"code": 0, "data": {"task_id": "t-2"}}') == Submitted("t-2")
+
+
+# --- result -----------------------------------------------------------------------------------------------------
+
+DOCUMENTED = (
+    '{"extra":{"seed":"","enable_nsfw_detection":false,"debug_info":{"request_info":"","submit_time_ms":"",'
+    '"execute_time_ms":"","complete_time_ms":""}},"task":{"task_id":"t","status":"TASK_STATUS_SUCCEED",'
+    '"reason":"","task_type":"IMG_TO_VIDEO","eta":0,"progress_percent":0},"images":[],"videos":[{"video_url":'
+    '"https://files.example/v.mp4","video_url_ttl":"3600","video_type":"mp4"}],"audios":[]}'
+)
+
+
+def test_the_documented_answer() -> None:
+    assert read_result(200, DOCUMENTED) == Succeeded("https://files.example/v.mp4", 3600.0)
+
+
+def test_a_number_for_the_ttl_and_missing_parts_are_tolerated() -> None:
+    lean = '{"task":{"status":"TASK_STATUS_SUCCEED"},"videos":[{"video_url":"https://x/v.mp4","video_url_ttl":60}]}'
+    assert read_result(200, lean) == Succeeded("https://x/v.mp4", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"status": "TASK_STATUS_QUEUED", "eta": 0, "progress_percent": 0}, Pending(False)),
+        ({"status": "TASK_STATUS_PROCESSING", "eta": "41", "progress_percent": 30}, Pending(True, 41.0, 30)),
+        ({"status": "TASK_STATUS_PROCESSING", "eta": -1, "progress_percent": 300}, Pending(True)),
+        ({"status": "TASK_STATUS_FAILED", "reason": "worker died"}, TaskFailed("worker died")),
+        ({"status": "TASK_STATUS_FAILED", "reason": ""}, TaskFailed("no reason given")),
+        ({"status": "TASK_STATUS_UNKNOWN"}, Pending(False, unknown_status="TASK_STATUS_UNKNOWN")),
+        ({}, Pending(False, unknown_status="no status")),
+    ],
+)
+def test_how_a_task_stands(task: dict[str, object], expected: object) -> None:
+    assert read_result(200, json.dumps({"task": task})) == expected
+
+
+def test_success_without_a_video_is_still_waited_for() -> None:
+    answer = read_result(200, '{"task": {"status": "TASK_STATUS_SUCCEED"}, "videos": [null, {}]}')
+    assert isinstance(answer, Pending)
+    assert answer.unknown_status
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),
+    [
+        (404, '{"reason": "TASK_NOT_FOUND"}', Kind.NO_TASK),
+        (404, "", Kind.NO_TASK),
+        (500, '{"reason": "GET_RESULT_FAILED"}', Kind.PROVIDER),
+        (503, "<html>", Kind.PROVIDER),
+        (403, '{"reason": "INVALID_API_KEY"}', Kind.KEY),
+    ],
+)
+def test_a_poll_that_failed(status: int, text: str, kind: Kind) -> None:
+    answer = read_result(status, text)
+    assert isinstance(answer, Problem)
+    assert answer.kind is kind
+    assert answer.repeat is not Repeat.ASK  # a poll is free: nobody need be asked
+
+
+@given(status=st.sampled_from([200, 400, 403, 404, 429, 500, 503]), text=st.text() | st.binary().map(repr))
+def test_no_answer_breaks_the_codec(status: int, text: str) -> None:
+    read_submit(status, text, text)
+    read_result(status, text, text)
+    read_balance(status, text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["task", "videos", "status", "reason", "error", "video_url", "code"]), inner
+        )
+    ),
+)
+
+
+@given(status=st.sampled_from([200, 400, 500]), value=JSON)
+def test_no_json_breaks_the_codec(status: int, value: object) -> None:
+    read_submit(status, json.dumps(value))
+    read_result(status, json.dumps(value))
+
+
+def test_balance() -> None:
+    assert read_balance(200, '{"availableBalance": "1000000", "cashBalance": "0"}') == 1_000_000
+    assert isinstance(read_balance(200, "{}"), Problem)
+    refused = read_balance(403, '{"reason": "INVALID_API_KEY"}')
+    assert isinstance(refused, Problem)
+    assert refused.kind is Kind.KEY

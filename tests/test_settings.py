@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.settings import DISCORD_API_URL, SettingsError, is_loopback, load
+
+GOOD = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
+
+
+def test_the_two_required_ones_are_enough() -> None:
+    settings = load(None, GOOD)
+    assert settings.discord_token == "abc.def.ghi"
+    assert settings.discord_api_url == DISCORD_API_URL
+    assert not settings.discord_is_stand_in
+    assert settings.database_url == "sqlite:///data/kinora.db"
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(
+            None,
+            {
+                "DISCORD_TOKEN": "your-token-here",
+                "NOVITA_API_URL": "api.novita.ai",
+                "DISCORD_API_URL": "http://example.com/api",
+                "DATABASE_URL": "mysql://x",
+                "KINORA_LOG_LEVEL": "chatty",
+                "KINORA_MAX_RENDERS": "0",
+                "KINORA_POLL_SECONDS": "soon",
+                "KINORA_RENDER_TIMEOUT_MINUTES": "nan",
+                "KINORA_PRICES": "kling=cheap",
+                "KINORA_DISCORD_CDN_HOSTS": "https://cdn",
+            },
+        )
+    named = [mistake.split()[0] for mistake in caught.value.mistakes]
+    assert named == [
+        "DISCORD_TOKEN",
+        "NOVITA_API_KEY",
+        "NOVITA_API_URL",
+        "DISCORD_API_URL",
+        "KINORA_DISCORD_CDN_HOSTS",
+        "DATABASE_URL",
+        "KINORA_LOG_LEVEL",
+        "KINORA_MAX_RENDERS",
+        "KINORA_POLL_SECONDS",
+        "KINORA_RENDER_TIMEOUT_MINUTES",
+        "KINORA_PRICES",
+    ]
+
+
+@pytest.mark.parametrize("value", ["tok en", "tök", "abc\x07", "   "])
+def test_a_token_with_a_strange_character_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN"):
+        load(None, {**GOOD, "DISCORD_TOKEN": value})
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("DISCORD_TOKEN=from-file\nNOVITA_API_KEY=sk_file\nKINORA_MAX_RENDERS=7\n")
+    settings = load(env, {"DISCORD_TOKEN": "from-environment"})
+    assert (settings.discord_token, settings.novita_api_key) == ("from-environment", "sk_file")
+    assert settings.max_renders == 7
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load(None, GOOD)
+    assert "abc.def.ghi" not in repr(settings)
+    assert "sk_123" not in repr(settings)
+    assert set(settings.secrets) == {"abc.def.ghi", "sk_123"}
+
+
+def test_prices_are_dollars_a_second() -> None:
+    settings = load(None, {**GOOD, "KINORA_PRICES": "kling-2.5-turbo-i2v=0.08, kling-v3.0-pro-i2v=0.2"})
+    assert settings.prices == {"kling-2.5-turbo-i2v": Decimal("0.08"), "kling-v3.0-pro-i2v": Decimal("0.2")}
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:80/x", True),
+        ("http://localhost", True),
+        ("http://[::1]:1", True),
+        ("http://127.9.9.9", True),
+        ("https://10.0.0.1", False),
+        ("https://localhost.example.com", False),
+    ],
+)
+def test_loopback(url: str, here: bool) -> None:
+    assert is_loopback(url) is here
+
+
+def test_a_stand_in_keeps_its_path() -> None:
+    settings = load(None, {**GOOD, "DISCORD_API_URL": "http://127.0.0.1:9/api/v10/"})
+    assert settings.discord_api_url == "http://127.0.0.1:9/api/v10"
+    assert settings.discord_is_stand_in
