@@ -46,6 +46,8 @@ class Kinora(commands.Bot):
     """The Discord client, with what the cogs need: the models, the stills, and a way to accept a job."""
 
     def __init__(self, settings: Settings, models: Mapping[str, Model]) -> None:
+        # Kinora has no voice, so discord.py need not warn that its voice libraries are missing.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -53,6 +55,7 @@ class Kinora(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
+            guild_ready_timeout=0.2,  # nothing here waits for every server's details
         )
         self.settings = settings
         self.models = models
@@ -68,6 +71,10 @@ class Kinora(commands.Bot):
         """Write a job down and set it going; once this returns, no crash loses it."""
         await self._ledger.accept(job)
         self._engine.put(job.id)
+
+    async def on_ready(self) -> None:
+        """Say that people can use it now (again after each new gateway session)."""
+        log.info("online: in %d servers", len(self.guilds))
 
     async def setup_hook(self) -> None:
         """Load the cogs and tell Discord which commands there are."""

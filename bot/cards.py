@@ -80,7 +80,6 @@ def card(job: Job, stage: Stage | None, models: Mapping[str, Model]) -> Embed:
     embed["fields"].insert(0, _field("Where it stands", status))
     if notes := still_notes(job.still_done):
         embed["fields"].append(_field("About the still", notes))
-    embed["image"] = {"url": f"attachment://{still_name(job)}"}
     return _fitted(embed)
 
 

@@ -12,16 +12,16 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import discord
-from discord.utils import MISSING
 
 from bot import cards
 from bot.jobs.drive import Placed, Refused, Sent, Unreachable
-from bot.jobs.job import Job, Stage, State
+from bot.jobs.job import Job, Stage, State, Waiting
 from bot.novita.models import Model
 
 log = logging.getLogger(__name__)
@@ -47,12 +47,15 @@ class Delivery:
 
     async def place(self, job: Job, still: Callable[[], Awaitable[Path]]) -> Placed:
         """Make the card stand and its thread exist; raises `Unreachable` or `Refused`."""
-        card_id = job.card_id or await self._make_card(job, await still())
+        card_id = job.card_id
+        if card_id is None:
+            look = cards.card(job, Waiting(), self._models)
+            card_id = await self._make_card(job, await still(), discord.Embed.from_dict(look))
+            self._painter(replace(job, card_id=card_id)).stands(look)
         with _discord_errors():
             return Placed(card_id, await self._thread(job, card_id) if job.wants_thread else job.channel_id)
 
-    async def _make_card(self, job: Job, still: Path) -> int:
-        embed = discord.Embed.from_dict(cards.card(job, None, self._models))
+    async def _make_card(self, job: Job, still: Path, embed: discord.Embed) -> int:
         if job.token is not None:
             # An edit, so repeating it after a crash changes nothing.
             webhook = discord.Webhook.partial(
@@ -158,20 +161,21 @@ class Delivery:
         embed: cards.Embed,
         file: discord.File | None,
     ) -> int:
-        reference = MISSING
+        parts: dict[str, Any] = {}
+        if file is not None:
+            parts["file"] = file
         if target.id == job.channel_id and job.card_id is not None:  # no thread: say which card this answers
-            reference = discord.MessageReference(
+            parts["reference"] = discord.MessageReference(
                 message_id=job.card_id, channel_id=job.channel_id, fail_if_not_exists=False
             )
-        sent = await target.send(
+        sent: discord.Message = await target.send(
             content,
             embed=discord.Embed.from_dict(embed),
             nonce=job.id,
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, roles=False, replied_user=False, users=[discord.Object(job.asker_id)]
             ),
-            file=file or MISSING,
-            reference=reference,
+            **parts,
         )
         return sent.id
 
@@ -216,6 +220,9 @@ class _Painter:
         self._painted = ""
         self._task: asyncio.Task[None] | None = None
 
+    def stands(self, embed: cards.Embed) -> None:
+        self._painted = _look(embed)
+
     def want(self, embed: cards.Embed) -> None:
         self._wanted = embed
         if self._task is None or self._task.done():
@@ -236,7 +243,7 @@ class _Painter:
     async def _paint(self) -> None:
         while self._wanted is not None:
             embed = self._wanted
-            look = json.dumps(embed, sort_keys=True)
+            look = _look(embed)
             if look != self._painted:
                 try:
                     async with self._gate:
@@ -254,6 +261,10 @@ class _Painter:
         # Only the embed is named, so the still stays where it is.
         card = self._client.get_partial_messageable(self._channel_id).get_partial_message(self._card_id)
         await card.edit(embed=discord.Embed.from_dict(embed))
+
+
+def _look(embed: cards.Embed) -> str:
+    return json.dumps(embed, sort_keys=True)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def test_every_replacement_is_in_the_catalogue() -> None:
     assert all(model.replacement in CATALOGUE for model in CATALOGUE.values() if model.retired)
 
 
-# --- submit -----------------------------------------------------------------------------------------------------
+# --- submit -------------------------------------------------------------------------------------------------
 
 ERRORS = [
     # reason, status, kind, repeat, may cost
@@ -159,7 +159,7 @@ def test_a_task_id_is_found() -> None:
     assert read_submit(200, '{"code": 0, "data": {"task_id": "t-2"}}') == Submitted("t-2")
 
 
-# --- result -----------------------------------------------------------------------------------------------------
+# --- result -------------------------------------------------------------------------------------------------
 
 DOCUMENTED = (
     '{"extra":{"seed":"","enable_nsfw_detection":false,"debug_info":{"request_info":"","submit_time_ms":"",'

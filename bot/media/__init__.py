@@ -1,0 +1,1 @@
+"""Bytes: stills made fit for a model, videos made fit for a chat. Knows no Discord, no HTTP and no SQL."""

@@ -1,0 +1,92 @@
+"""The process in which hostile bytes are decoded: `python -m bot.media.worker NICE`, run by `workshop.py`.
+
+It says `{"ready": true}` on stdout, then answers each line of JSON on stdin with one of its own:
+`{"done": …}`, `{"refused": …}` or `{"failed": …}`. It ends with its stdin, so also when the bot was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from bot.media import image
+from bot.media.values import Limits, StillRefused
+
+_ADDRESS_SPACE = 3 * 2**30  # bytes; four times what the largest still allowed takes
+
+Words = dict[str, Any]
+
+
+def _still(request: Words) -> Words:
+    made = image.prepare(Path(request["source"]), Path(request["target_stem"]), Limits(**request["limits"]))
+    return {**vars(made), "path": str(made.path)}
+
+
+_CALLS: dict[str, Callable[[Words], Words]] = {"still": _still}
+
+
+def answer(request: Words) -> Words:
+    """Do what a request asks for; whatever happens becomes an answer."""
+    try:
+        return {"done": _CALLS[request["call"]](request)}
+    except StillRefused as refusal:
+        return {"refused": "still", "rule": refusal.rule, "actual": refusal.actual}
+    except Exception:
+        return {"failed": traceback.format_exc()[-4000:]}
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    _shut_in(int(sys.argv[1]))
+    answers = _private_stdout()
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests,), daemon=True).start()
+    _say(answers, {"ready": True})
+    while True:
+        _say(answers, answer(json.loads(requests.get())))
+
+
+def _shut_in(nice: int) -> None:
+    """Bound what a file can use up; leave signals to the bot, which ends this process by stdin or by kill."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(nice)
+    with contextlib.suppress(ValueError, OSError):  # not every system lets itself be asked
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+
+
+def _private_stdout() -> TextIO:
+    """Keep stdout for answers: what a C library prints goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _read(requests: queue.SimpleQueue[str]) -> None:
+    """Hand requests on, and end with the bot even in the middle of a long piece of work."""
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def _say(answers: TextIO, words: Words) -> None:
+    try:
+        answers.write(json.dumps(words) + "\n")
+        answers.flush()
+    except BrokenPipeError:  # nobody is left to hear it
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

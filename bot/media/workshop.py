@@ -1,0 +1,206 @@
+"""Media work at arm's length: in processes that a crash, a bomb or a hang in a C library takes down alone.
+
+Stills, probes and remuxes are quick and share one bench; fits are long and have another, so nobody's still
+waits behind somebody's video. A process starts with its bench's first job, stays warm for the next ones, and
+is replaced when it crashed, hung, was abandoned or has done its share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot.media.values import Limits, Still, StillRefused
+
+_ROOT = Path(__file__).parents[2]  # where `bot` is found, wherever the bot was started
+_START_SECONDS = 60.0  # it takes a fraction of a second; a machine that is out of breath gets this long
+_SHARE = 200  # jobs after which a fresh process takes over, so that what C libraries leak stays small
+# Nothing that decodes a stranger's file needs the token or the key, so they stay out of its environment.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH")
+
+
+class WorkshopError(Exception):
+    """Work left undone, for another reason than that its input was refused.
+
+    `reason` is "timeout", "crashed" (`detail`: the signal), "failed" (`detail`: a traceback) or "closed".
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Workshop:
+    """The functions of `image` and `video`, awaited; a timeout is in seconds of work, the queue aside."""
+
+    def __init__(self, processes: int = 1, long_processes: int = 1) -> None:
+        self._quick = _Bench(processes, nice=5)
+        self._long = _Bench(long_processes, nice=15)
+
+    @property
+    def pids(self) -> list[int]:
+        """List the processes that are running."""
+        return [worker.process.pid for bench in (self._quick, self._long) for worker in bench.workers]
+
+    async def still(self, source: Path, target_stem: Path, limits: Limits, *, timeout: float = 20.0) -> Still:
+        """Call `image.prepare`; a file that hangs or crashes a decoder is refused like any other bad one."""
+        try:
+            made = await self._quick.do(
+                timeout, "still", source=source, target_stem=target_stem, limits=asdict(limits)
+            )
+        except WorkshopError as error:
+            if error.reason == "timeout":
+                raise StillRefused("too_hard", seconds=timeout) from error
+            if error.reason == "crashed":  # SIGKILL is how a system short of memory ends a process
+                raise StillRefused("too_hard" if error.detail == "SIGKILL" else "corrupt", kind="") from error
+            raise
+        return Still(**{**made, "path": Path(made["path"]), "done": tuple(made["done"])})
+
+    async def close(self) -> None:
+        """End every process; work in hand fails with a `WorkshopError` ("closed")."""
+        await asyncio.gather(self._quick.close(), self._long.close())
+
+
+class _Bench:
+    """Room for so many processes at once, with a queue in front."""
+
+    def __init__(self, places: int, nice: int) -> None:
+        self.workers: set[_Worker] = set()
+        self._idle: list[_Worker] = []
+        self._places = asyncio.Semaphore(places)
+        self._nice = nice
+        self._burials: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def do(self, timeout: float, call: str, **arguments: Any) -> dict[str, Any]:
+        """Have one request done when its turn comes; raises what `_outcome` raises, or `WorkshopError`."""
+        request = {"call": call, **{name: _jsonable(value) for name, value in arguments.items()}}
+        async with self._places:
+            worker = await self._take()
+            try:
+                answer = await worker.ask(request, timeout)
+            except BaseException as error:
+                self._bury(worker)  # a cancelled caller's answer must not become the next one's
+                if self._closed and isinstance(error, WorkshopError):
+                    raise WorkshopError("closed") from error
+                raise
+            if worker.asked < _SHARE:
+                self._idle.append(worker)
+            else:
+                self._bury(worker)
+        return _outcome(answer)
+
+    async def close(self) -> None:
+        self._closed = True
+        for worker in list(self.workers):
+            self._bury(worker)
+        while self._burials:
+            await asyncio.wait(self._burials)
+
+    async def _take(self) -> _Worker:
+        while self._idle and not self._closed:
+            worker = self._idle.pop()
+            if worker.process.returncode is None:
+                return worker
+            self._bury(worker)
+        if self._closed:
+            raise WorkshopError("closed")
+        worker = await _Worker.start(self._nice)
+        self.workers.add(worker)
+        try:
+            await worker.listen(_START_SECONDS)
+            if self._closed:
+                raise WorkshopError("closed")
+        except WorkshopError as error:  # not the input's fault: it has not been seen yet
+            self._bury(worker)
+            if self._closed:
+                raise WorkshopError("closed") from error
+            raise WorkshopError("failed", f"a process did not start ({error})") from error
+        except BaseException:
+            self._bury(worker)
+            raise
+        return worker
+
+    def _bury(self, worker: _Worker) -> None:
+        """End a process and collect it in the background, so that a cancelled caller need not wait."""
+        if worker not in self.workers:
+            return
+        self.workers.remove(worker)
+        burial = asyncio.create_task(worker.end())
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+
+
+class _Worker:
+    """One process and the line to it."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.asked = 0
+
+    @classmethod
+    async def start(cls, nice: int) -> _Worker:
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        # A session of its own: ^C in the terminal is the bot's to handle.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "bot.media.worker", str(nice)),
+            stdin=PIPE,
+            stdout=PIPE,
+            cwd=_ROOT,
+            env=environment,
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        assert self.process.stdin  # noqa: S101  # PIPE was asked for
+        self.asked += 1
+        with contextlib.suppress(ConnectionError):  # it is dead, and `listen` says of what
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            await self.process.stdin.drain()
+        return await self.listen(timeout)
+
+    async def listen(self, timeout: float) -> dict[str, Any]:
+        assert self.process.stdout  # noqa: S101
+        try:
+            async with asyncio.timeout(timeout):
+                if line := await self.process.stdout.readline():
+                    words: dict[str, Any] = json.loads(line)
+                    return words
+                code = await self.process.wait()
+        except TimeoutError:
+            raise WorkshopError("timeout", f"{timeout:g} s") from None
+        raise WorkshopError("crashed", signal.Signals(-code).name if code < 0 else f"exit code {code}")
+
+    async def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        if self.process.stdin:
+            self.process.stdin.close()
+        await self.process.wait()
+
+
+def _jsonable(value: Any) -> Any:
+    # The process has a working directory of its own.
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what was done, or raise what was raised over there."""
+    match answer:
+        case {"done": done}:
+            return dict(done)
+        case {"refused": "still", "rule": rule, "actual": actual}:
+            raise StillRefused(rule, **actual)
+        case _:
+            raise WorkshopError("failed", str(answer.get("failed", answer)))

@@ -1,0 +1,115 @@
+"""Rate limits: per route and major parameter, and 50 requests a second overall.
+
+https://docs.discord.com/developers/topics/rate-limits. Discord does not publish the limits of its routes;
+these are of the size seen in practice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.discord.models import Json
+
+GLOBAL_PER_SECOND = 50
+_DEFAULT = (10, 5.0)
+# (method, end of the route template): (requests, seconds)
+_LIMITS: dict[tuple[str, str], tuple[int, float]] = {
+    ("POST", "/channels/{channel}/messages"): (5, 5.0),
+    ("PATCH", "/channels/{channel}/messages/{message}"): (5, 5.0),
+    ("DELETE", "/channels/{channel}/messages/{message}"): (5, 1.0),
+    ("GET", "/channels/{channel}/messages"): (5, 1.0),
+    ("GET", "/channels/{channel}/messages/{message}"): (5, 1.0),
+    ("POST", "/channels/{channel}/typing"): (5, 5.0),
+    ("POST", "/channels/{channel}/messages/{message}/threads"): (50, 300.0),
+    ("POST", "/channels/{channel}/threads"): (50, 300.0),
+    ("POST", "/users/@me/channels"): (10, 60.0),
+    ("POST", "/webhooks/{application}/{token}"): (5, 2.0),
+    ("PATCH", "/webhooks/{application}/{token}/messages/{name}"): (5, 2.0),
+    ("GET", "/webhooks/{application}/{token}/messages/{name}"): (5, 2.0),
+    ("DELETE", "/webhooks/{application}/{token}/messages/{name}"): (5, 2.0),
+    ("POST", "/interactions/{interaction}/{token}/callback"): (5, 2.0),
+}
+_MAJOR = ("channel", "guild", "token", "interaction")
+
+
+@dataclass
+class Bucket:
+    """What is left of one limit."""
+
+    limit: int
+    window: float
+    used: int = 0
+    resets_at: float = 0.0
+
+
+class RateLimits:
+    """Counts requests. Times are on the real clock."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+        self._second = Bucket(GLOBAL_PER_SECOND, 1.0)
+        self.invalid: list[float] = []
+
+    def take(
+        self, request: web.Request, template: str, *, enforced: bool
+    ) -> tuple[Json, web.Response | None]:
+        """Count a request; return its headers, and the 429 it deserves, if it does."""
+        now = time.time()
+        route = template.removeprefix("/api/v10")
+        interaction = route.startswith(("/interactions", "/webhooks"))
+        if enforced and not interaction and _spent(self._second, now):
+            return {}, _too_many(self._second.resets_at - now, scope="global")
+        limit, window = _LIMITS.get((request.method, route), _DEFAULT)
+        name = hashlib.md5(f"{request.method} {route}".encode(), usedforsecurity=False).hexdigest()
+        major = ":".join(request.match_info[m] for m in _MAJOR if m in request.match_info)
+        bucket = self._buckets.setdefault(f"{name}:{major}", Bucket(limit, window))
+        over = _spent(bucket, now) and enforced
+        left = max(0, bucket.limit - bucket.used) if enforced else bucket.limit - 1
+        headers = {
+            "X-RateLimit-Limit": str(bucket.limit),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": f"{bucket.resets_at:.3f}",
+            "X-RateLimit-Reset-After": f"{max(0.0, bucket.resets_at - now):.3f}",
+            "X-RateLimit-Bucket": name,
+        }
+        if not over:
+            return headers, None
+        answer = _too_many(bucket.resets_at - now, scope="user")
+        return headers, answer
+
+    def note_invalid(self, status: int) -> None:
+        """Count a 401, 403 or 429: 10,000 within 10 minutes get an address banned from the real Discord."""
+        if status in (401, 403, 429):
+            now = time.time()
+            self.invalid = [at for at in self.invalid if now - at < 600] + [now]
+
+
+def _spent(bucket: Bucket, now: float) -> bool:
+    if now >= bucket.resets_at:
+        bucket.used, bucket.resets_at = 0, now + bucket.window
+    if bucket.used >= bucket.limit:
+        return True
+    bucket.used += 1
+    return False
+
+
+def _too_many(wait: float, *, scope: str) -> web.Response:
+    wait = max(0.001, round(wait, 3))
+    body = {"message": "You are being rate limited.", "retry_after": wait, "global": scope == "global"}
+    headers = {"Retry-After": str(math.ceil(wait)), "X-RateLimit-Scope": scope, "Via": "1.1 google"}
+    if scope == "global":
+        headers["X-RateLimit-Global"] = "true"
+    response = json_response(body, 429)
+    response.headers.update(headers)
+    return response
+
+
+def json_response(body: object, status: int = 200) -> web.Response:
+    """Answer with JSON, its content type exactly `application/json` as Discord's."""
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")

@@ -1,0 +1,7 @@
+"""A stand-in for Novita's asynchronous video API."""
+
+from __future__ import annotations
+
+from sandbox.novita.site import Novita
+
+__all__ = ["Novita"]
