@@ -15,6 +15,7 @@ import aiohttp
 import discord
 import yarl
 from discord.ext import commands
+from discord.utils import MISSING
 
 from bot import cards
 from bot.delivery import Delivery
@@ -74,7 +75,12 @@ class Kinora(commands.Bot):
 
     async def on_ready(self) -> None:
         """Say that people can use it now (again after each new gateway session)."""
-        log.info("online: in %d servers", len(self.guilds))
+        count = len(self.guilds)
+        log.info("online: in %d server%s", count, "" if count == 1 else "s")
+
+    async def on_resumed(self) -> None:
+        """Say that a lost gateway connection is back, with nothing missed."""
+        log.info("online: back")
 
     async def setup_hook(self) -> None:
         """Load the cogs and tell Discord which commands there are."""
@@ -111,12 +117,12 @@ async def run(settings: Settings) -> None:
 
 async def _serve(settings: Settings, stack: AsyncExitStack) -> None:
     """Build everything, in the order in which a failure is cheapest, and stay connected."""
-    folder = _work_folder(settings)
     models = catalogue(settings.prices)
     ledger = Ledger(settings.database_url)
     await ledger.open()
     stack.push_async_callback(ledger.close)
     log.info("database: ready")
+    folder = _work_folder(settings)  # not before the ledger's lock is ours: another bot may be using it
 
     novita = NovitaClient(settings.novita_api_url, settings.novita_api_key)
     stack.push_async_callback(novita.close)
@@ -199,6 +205,7 @@ async def _log_in(bot: Kinora, settings: Settings) -> None:
                 "token: not checked, Discord does not answer (%s); again in %.0f s", _short(error), delay
             )
             await bot.http.close()
+            bot.http.connector = MISSING  # a closed one would be used again
             await asyncio.sleep(delay)
         else:
             log.info("token: fine, this is %s", bot.user)
@@ -216,8 +223,9 @@ async def _point_at(api_url: str) -> None:
 
 async def _keep_alive_file(bot: Kinora, file: Path) -> None:
     """Touch a file while the gateway is up, for the container's health check."""
+    await bot.wait_until_ready()
     while True:
-        if bot.is_ready() and not bot.is_closed():
+        if bot.ws is not None and bot.ws.open:
             file.write_text(f"{time.time():.0f}\n")
         await asyncio.sleep(HEALTH_SECONDS)
 

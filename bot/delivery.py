@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import aiohttp
 import discord
@@ -31,7 +32,8 @@ INVALID_TOKEN = 50027
 THREAD_EXISTS = 160004
 HISTORY = 100
 """How far back, in messages, an earlier run's message is looked for."""
-EDITS_AT_ONCE = 8
+SETTLING = 0.5
+"""How long, in seconds, a card waits for its next change before it paints this one."""
 
 
 class Delivery:
@@ -41,7 +43,7 @@ class Delivery:
         self._client = client
         self._models = models
         self._painters: dict[str, _Painter] = {}
-        self._edits = asyncio.Semaphore(EDITS_AT_ONCE)
+        self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     # --- the card -------------------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class Delivery:
         channel = self._channel(job.channel_id)
         with _discord_errors():
             if found := await self._find(job, channel, skip=None):
-                return found
+                return found.id
             sent = await channel.send(
                 embed=embed,
                 file=discord.File(still, filename=cards.still_name(job)),
@@ -111,12 +113,19 @@ class Delivery:
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    async def deliver(self, job: Job, video: Path) -> Sent:
-        """Post the video, once, pinging the asker; raises `Unreachable` or `Refused`."""
+    async def delivered(self, job: Job) -> Sent | None:
+        """Find the video that an earlier run posted; raises `Unreachable` or `Refused`."""
         target = self._channel(job.target_id or job.channel_id)
         with _discord_errors():
-            if found := await self._find(job, target, skip=job.card_id):
-                return Sent(target.id, found, linked=False)
+            found = await self._find(job, target, skip=job.card_id)
+        return Sent(target.id, found.id, linked=not found.attachments) if found else None
+
+    async def deliver(self, job: Job, video: Path) -> Sent:
+        """Post the video, once, pinging the asker; raises `Unreachable` or `Refused`."""
+        if earlier := await self.delivered(job):
+            return earlier
+        target = self._channel(job.target_id or job.channel_id)
+        with _discord_errors():
             try:
                 content, embed = cards.delivered(job, self._models)
                 file = discord.File(video, filename=f"kinora-{job.id}.mp4")
@@ -179,19 +188,18 @@ class Delivery:
         )
         return sent.id
 
-    async def _find(self, job: Job, target: discord.PartialMessageable, skip: int | None) -> int | None:
+    async def _find(
+        self, job: Job, target: discord.PartialMessageable, skip: int | None
+    ) -> discord.Message | None:
         """Look for a message an earlier run left: a nonce is remembered for a few minutes only."""
         me = self._client.user.id if self._client.user else 0
         with suppress(discord.Forbidden):
             async for message in target.history(limit=HISTORY):
-                footers = [embed.footer.text or "" for embed in message.embeds]
-                files = [attachment.filename for attachment in message.attachments]
-                if (
-                    message.author.id == me
-                    and message.id != skip
-                    and any(job.id in t for t in footers + files)
-                ):
-                    return message.id
+                marks = [embed.footer.text or "" for embed in message.embeds]
+                marks += [attachment.filename for attachment in message.attachments]
+                mine = message.author.id == me and message.id != skip
+                if mine and any(job.id in mark for mark in marks):
+                    return message
         return None
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
@@ -200,24 +208,25 @@ class Delivery:
     def _painter(self, job: Job) -> _Painter:
         painter = self._painters.get(job.id)
         if painter is None:
-            painter = self._painters[job.id] = _Painter(
-                self._client, self._edits, job.channel_id, job.card_id or 0
-            )
+            lane = self._lanes.setdefault(job.channel_id, asyncio.Lock())
+            card = self._channel(job.channel_id).get_partial_message(job.card_id or 0)
+            painter = self._painters[job.id] = _Painter(card, lane)
         return painter
 
 
 class _Painter:
-    """Keeps one card as it should be: the latest look is painted, if it differs from the last."""
+    """Keeps one card as it should be: the latest look is painted, if it differs from the last.
 
-    def __init__(
-        self, client: discord.Client, gate: asyncio.Semaphore, channel_id: int, card_id: int
-    ) -> None:
-        self._client = client
-        self._gate = gate
-        self._channel_id = channel_id
-        self._card_id = card_id
+    Discord lets a bot edit about one message a second in a channel. So the cards of a channel take turns in its
+    lane, each paints what is true when its turn comes, and looks that passed meanwhile are never painted.
+    """
+
+    def __init__(self, card: discord.PartialMessage, lane: asyncio.Lock) -> None:
+        self._card = card
+        self._lane = lane
         self._wanted: cards.Embed | None = None
         self._painted = ""
+        self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def stands(self, embed: cards.Embed) -> None:
@@ -230,6 +239,7 @@ class _Painter:
 
     async def settle(self) -> None:
         """Return when the latest look stands; raises `Unreachable` when it could not be painted."""
+        self._final.set()
         if self._task is not None:
             await asyncio.shield(self._task)
         if self._wanted is not None:
@@ -242,25 +252,22 @@ class _Painter:
 
     async def _paint(self) -> None:
         while self._wanted is not None:
-            embed = self._wanted
-            look = _look(embed)
-            if look != self._painted:
-                try:
-                    async with self._gate:
+            with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
+                await asyncio.wait_for(self._final.wait(), SETTLING)
+            async with self._lane:
+                embed = self._wanted
+                if _look(embed) != self._painted:
+                    try:
                         with _discord_errors():
-                            await self._edit(embed)
-                except Unreachable:
-                    return  # the next change, or the end, tries again
-                except Refused as error:
-                    log.info("the card %s cannot be edited: %s", self._card_id, error)
-                self._painted = look
+                            # Only the embed is named, so the still stays where it is.
+                            await self._card.edit(embed=discord.Embed.from_dict(embed))
+                    except Unreachable:
+                        return  # the next change, or the end, tries again
+                    except Refused as error:
+                        log.info("the card %s cannot be edited: %s", self._card.id, error)
+                    self._painted = _look(embed)
             if self._wanted is embed:
                 self._wanted = None
-
-    async def _edit(self, embed: cards.Embed) -> None:
-        # Only the embed is named, so the still stays where it is.
-        card = self._client.get_partial_messageable(self._channel_id).get_partial_message(self._card_id)
-        await card.edit(embed=discord.Embed.from_dict(embed))
 
 
 def _look(embed: cards.Embed) -> str:

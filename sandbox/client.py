@@ -6,14 +6,15 @@
         await run.wait_acknowledged()
         message = await mia.wait_for_message("stills", lambda m: m.interaction_id == run.id)
 
-Nothing here polls: waiting is done on the sandbox's live events. A wait that is too long ends in a TimeoutError
-that says what was waited for.
+Nothing here polls: waiting is done on the sandbox's live events. A wait that is too long ends in a
+TimeoutError that says what was waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -320,7 +321,12 @@ class Person:
         """Wait for a message that they see and the predicate likes; the newest counts."""
 
         async def look() -> Message | None:
-            found = [m for m in await self.messages(channel) if predicate(m)]
+            try:
+                found = [m for m in await self.messages(channel) if predicate(m)]
+            except Refused as refusal:
+                if refusal.status != 404:
+                    raise
+                return None  # a thread that is still to come
             return found[-1] if found else None
 
         what = f"{self.name} to see such a message in {channel}"
@@ -516,24 +522,27 @@ class Sandbox:
         self.discord = DiscordAdmin(self)
         self.environment: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listeners: set[asyncio.Queue[Json]] = set()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
         try:
-            socket = await self._session.ws_connect(f"{self.control_url}/events", max_msg_size=0)
+            self._socket = await self._session.ws_connect(f"{self.control_url}/events", max_msg_size=0)
             index = await self.get("/")
         except aiohttp.ClientError:
             await self._session.close()
             raise
         self.environment = {k: v for k, v in index.items() if isinstance(v, str)}
-        self._reader = asyncio.create_task(self._read(socket))
+        self._reader = asyncio.create_task(self._read(self._socket))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._socket is not None:
+            await self._socket.close()
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
@@ -612,7 +621,7 @@ class Sandbox:
         form.add_field("payload_json", json.dumps(payload), content_type="application/json")
         for name, file in files.items():
             filename, data = await asyncio.to_thread(_load, name, file)
-            form.add_field(name, data, filename=filename, content_type="application/octet-stream")
+            form.add_field(name, io.BytesIO(data), filename=filename, content_type="application/octet-stream")
         return await self.request("POST", path, form=form)
 
     async def request(

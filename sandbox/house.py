@@ -91,6 +91,7 @@ class House:
     async def reset(self) -> None:
         """Return to a fresh world with default settings and no faults; ports, token and key stay."""
         self.faults.clear()
+        self.journal.forget()
         await self.discord.reset()
         await self.novita.reset()
         self.bus.publish({"type": "reset"})

@@ -91,6 +91,10 @@ class Journal:
         missing = max(0, exchange_id - (self._last_id - len(self._kept)))
         return list(islice(self._kept, missing, None))
 
+    def forget(self) -> None:
+        """Drop what is kept; ids go on."""
+        self._kept.clear()
+
     def subscribe(self) -> asyncio.Queue[Exchange]:
         """Return a queue that receives every exchange from now on, until `unsubscribe`."""
         queue: asyncio.Queue[Exchange] = asyncio.Queue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ class Kinora:
         self._environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY),
-            "PYTHONWARNINGS": "default",
+            "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
             "DISCORD_TOKEN": sandbox.environment["discord_token"],
             "NOVITA_API_KEY": sandbox.environment["novita_api_key"],
             "DISCORD_API_URL": sandbox.environment["discord_api_url"],
@@ -36,6 +37,16 @@ class Kinora:
         self._reader: asyncio.Task[None] | None = None
         self._line = asyncio.Condition()
 
+    def change(self, **environ: str) -> None:
+        """Change settings for the next start."""
+        self._environ.update(environ)
+
+    def aside(self) -> Kinora:
+        """Give a second process on the same folder and settings, beside this one."""
+        other = copy.copy(self)
+        other.log, other._process, other._line = [], None, asyncio.Condition()
+        return other
+
     @property
     def running(self) -> bool:
         """Tell whether a process is there."""
@@ -46,12 +57,14 @@ class Kinora:
         """Everything printed so far."""
         return "\n".join(self.log)
 
-    async def start(self, *, online: bool = True) -> Kinora:
+    async def start(self, *arguments: str, online: bool = True) -> Kinora:
         """Start a process; by default, wait until people can use it."""
+        since = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "bot",
+            *arguments,
             cwd=self.folder,
             env=self._environ,
             stdout=asyncio.subprocess.PIPE,
@@ -59,7 +72,6 @@ class Kinora:
         )
         self._reader = asyncio.create_task(self._read(self._process))
         if online:
-            since = len(self.log)
             await self.wait_for_log(ONLINE, since)
         return self
 

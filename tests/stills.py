@@ -329,8 +329,8 @@ def jpeg_cmyk_profile() -> bytes:
 def jpeg_ycck() -> bytes:
     """Adobe's way with CMYK: three of the four stored as luma and chroma, and marked so."""
     cyan, magenta, yellow, black = photo().convert("CMYK").split()
-    inverted = Image.merge("RGB", [band.point(lambda value: 255 - value) for band in (cyan, magenta, yellow)])
-    luma, blue, red = (band.point(lambda value: 255 - value) for band in inverted.convert("YCbCr").split())
+    stored = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")
+    luma, blue, red = (band.point(lambda value: 255 - value) for band in stored.split())
     cmyk = saved(Image.merge("CMYK", (luma, blue, red, black)), "JPEG", quality=90)
     at = cmyk.index(b"Adobe") + 11
     return cmyk[:at] + b"\2" + cmyk[at + 1 :]
@@ -454,6 +454,25 @@ def png_over_7mb() -> bytes:
 
 
 @good
+def png_interlaced() -> bytes:
+    """Adam7: seven passes, here each of plain colour."""
+    width, height, pixels = 320, 301, b""
+    for left, top, right, down in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        columns, rows = len(range(left, width, right)), len(range(top, height, down))
+        pixels += (b"\0" + bytes((left * 30, top * 30, 99)) * columns) * rows
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)
+    return png_from([(b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")])
+
+
+@good
 def png_with_notes() -> bytes:
     parts = png_chunks(png())
     return png_from([parts[0], (b"tEXt", b"prompt\0" + b"a castle " * 200), *parts[1:]])
@@ -519,7 +538,7 @@ def heic() -> bytes:
 
 @good
 def heic_turned() -> bytes:
-    return saved(photo(), "HEIF", quality=80, exif=exif(6))
+    return saved(photo(), "HEIF", quality=80, exif=exif(6).tobytes())
 
 
 @good

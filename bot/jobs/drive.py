@@ -94,6 +94,9 @@ class Front(Protocol):
     def show(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""
 
+    async def delivered(self, job: Job) -> Sent | None:
+        """Find the video that an earlier run posted."""
+
     async def deliver(self, job: Job, video: Path) -> Sent:
         """Post the video, once."""
 
@@ -318,8 +321,11 @@ class Road:
         self.front.show(job, Sending())
         video = self.folder / f"{job.id}.mp4"
         try:
-            job = await self._download(job, video)
-            sent = await self._patiently(job, lambda: self.front.deliver(job, video), Sending)
+            # An earlier run may have posted it and died before writing that down.
+            sent = await self._patiently(job, lambda: self.front.delivered(job), Sending)
+            if sent is None:
+                job = await self._download(job, video)
+                sent = await self._patiently(job, lambda: self.front.deliver(job, video), Sending)
         except FetchError as error:
             return await self._fail(job, "video_gone", str(error), Cost.PAID)
         except (Refused, Unreachable) as error:

@@ -53,11 +53,16 @@ def prepare(source: Path, target_stem: Path, limits: Limits) -> Still:
     it is small and was lossless; neither carries metadata. Raises `StillRefused`; an `OSError` is the disk's.
     """
     data, kind = _read(source, limits)
+    with warnings.catch_warnings(action="ignore"):  # Pillow's doubts about a file that it reads all the same
+        return _prepare(data, kind, target_stem, limits)
+
+
+def _prepare(data: bytes, kind: str, target_stem: Path, limits: Limits) -> Still:
     try:
-        picture, size, fits = _decode(data, kind, limits)
+        done: list[str] = []
+        picture, size, fits = _decode(data, kind, limits, done)
         if fits:
             return _write(target_stem, _as_format(kind), data, size, ())
-        done: list[str] = ["first_frame"] if _is_animated(picture, kind) else []
         picture = _normalise(picture, data, kind, done)
         form, encoded, picture = _encode(picture, _is_lossless(data, kind), limits)
     except MemoryError:
@@ -96,7 +101,9 @@ def _as_format(kind: str) -> Format:
 # Reading: everything here meets bytes that nobody vouches for.
 
 
-def _decode(data: bytes, kind: str, limits: Limits) -> tuple[Image.Image, tuple[int, int], bool]:
+def _decode(
+    data: bytes, kind: str, limits: Limits, done: list[str]
+) -> tuple[Image.Image, tuple[int, int], bool]:
     """Return the decoded first frame, its size as the file has it, and whether the file fits as it is."""
     with _refusing(kind):
         check_container(kind, data)
@@ -107,6 +114,7 @@ def _decode(data: bytes, kind: str, limits: Limits) -> tuple[Image.Image, tuple[
             check_png_pixels(data)
         if _is_animated(picture, kind):
             _check_later_frames(data, kind, limits)
+            done.append("first_frame")
         if kind == "jpeg":
             picture = _load_jpeg(picture, _fits(picture, data, kind, limits), limits)
         else:
@@ -123,9 +131,7 @@ def _decode(data: bytes, kind: str, limits: Limits) -> tuple[Image.Image, tuple[
 def _refusing(kind: str) -> Iterator[None]:
     """Turn whatever a decoder raises (Pillow's plugins raise almost anything) into a refusal."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except (StillRefused, MemoryError):
         raise
     except BrokenContainer as error:

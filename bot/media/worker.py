@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.media import image
-from bot.media.values import Limits, StillRefused
+from bot.media import image, video
+from bot.media.values import CannotFit, Limits, NotAVideo, StillRefused, Video
 
 _ADDRESS_SPACE = 3 * 2**30  # bytes; four times what the largest still allowed takes
 
@@ -32,7 +32,28 @@ def _still(request: Words) -> Words:
     return {**vars(made), "path": str(made.path)}
 
 
-_CALLS: dict[str, Callable[[Words], Words]] = {"still": _still}
+def _probe(request: Words) -> Words:
+    return _video(video.probe(Path(request["source"])))
+
+
+def _remux(request: Words) -> Words:
+    return _video(video.remux(Path(request["source"]), Path(request["target"])))
+
+
+def _fit(request: Words) -> Words:
+    return _video(video.fit(Path(request["source"]), Path(request["target"]), request["max_bytes"]))
+
+
+def _video(found: Video) -> Words:
+    return {**vars(found), "path": str(found.path)}
+
+
+_CALLS: dict[str, Callable[[Words], Words]] = {
+    "still": _still,
+    "probe": _probe,
+    "remux": _remux,
+    "fit": _fit,
+}
 
 
 def answer(request: Words) -> Words:
@@ -41,6 +62,10 @@ def answer(request: Words) -> Words:
         return {"done": _CALLS[request["call"]](request)}
     except StillRefused as refusal:
         return {"refused": "still", "rule": refusal.rule, "actual": refusal.actual}
+    except NotAVideo as refusal:
+        return {"refused": "video", "detail": str(refusal)}
+    except CannotFit as refusal:
+        return {"refused": "size", "smallest": refusal.smallest, "max_bytes": refusal.max_bytes}
     except Exception:
         return {"failed": traceback.format_exc()[-4000:]}
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot.media.values import Limits, Still, StillRefused
+from bot.media.values import CannotFit, Limits, NotAVideo, Still, StillRefused, Video
 
 _ROOT = Path(__file__).parents[2]  # where `bot` is found, wherever the bot was started
 _START_SECONDS = 60.0  # it takes a fraction of a second; a machine that is out of breath gets this long
@@ -64,6 +64,21 @@ class Workshop:
                 raise StillRefused("too_hard" if error.detail == "SIGKILL" else "corrupt", kind="") from error
             raise
         return Still(**{**made, "path": Path(made["path"]), "done": tuple(made["done"])})
+
+    async def probe(self, source: Path, *, timeout: float = 20.0) -> Video:
+        """Call `video.probe`; raises `NotAVideo`, or `WorkshopError`."""
+        return _video(await self._quick.do(timeout, "probe", source=source))
+
+    async def remux(self, source: Path, target: Path, *, timeout: float = 60.0) -> Video:
+        """Call `video.remux`; raises `NotAVideo`, or `WorkshopError`."""
+        return _video(await self._quick.do(timeout, "remux", source=source, target=target))
+
+    async def fit(self, source: Path, target: Path, max_bytes: int, *, timeout: float = 300.0) -> Video:
+        """Call `video.fit`; raises `NotAVideo`, `CannotFit`, or `WorkshopError`.
+
+        After a `WorkshopError` or a cancellation, unfinished files may lie where `target` was to be.
+        """
+        return _video(await self._long.do(timeout, "fit", source=source, target=target, max_bytes=max_bytes))
 
     async def close(self) -> None:
         """End every process; work in hand fails with a `WorkshopError` ("closed")."""
@@ -131,11 +146,12 @@ class _Bench:
         return worker
 
     def _bury(self, worker: _Worker) -> None:
-        """End a process and collect it in the background, so that a cancelled caller need not wait."""
+        """End a process, and collect it in the background: a cancelled caller need not wait for that."""
         if worker not in self.workers:
             return
         self.workers.remove(worker)
-        burial = asyncio.create_task(worker.end())
+        worker.kill()
+        burial = asyncio.create_task(worker.collect())
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
 
@@ -182,9 +198,11 @@ class _Worker:
             raise WorkshopError("timeout", f"{timeout:g} s") from None
         raise WorkshopError("crashed", signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
-    async def end(self) -> None:
+    def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
+
+    async def collect(self) -> None:
         if self.process.stdin:
             self.process.stdin.close()
         await self.process.wait()
@@ -195,6 +213,10 @@ def _jsonable(value: Any) -> Any:
     return str(value.absolute()) if isinstance(value, Path) else value
 
 
+def _video(found: dict[str, Any]) -> Video:
+    return Video(**{**found, "path": Path(found["path"]), "obstacles": tuple(found["obstacles"])})
+
+
 def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
     """Return what was done, or raise what was raised over there."""
     match answer:
@@ -202,5 +224,9 @@ def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
             return dict(done)
         case {"refused": "still", "rule": rule, "actual": actual}:
             raise StillRefused(rule, **actual)
+        case {"refused": "video", "detail": detail}:
+            raise NotAVideo(detail)
+        case {"refused": "size", "smallest": smallest, "max_bytes": max_bytes}:
+            raise CannotFit(smallest, max_bytes)
         case _:
             raise WorkshopError("failed", str(answer.get("failed", answer)))

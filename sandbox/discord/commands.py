@@ -124,7 +124,7 @@ def _check_name(form: Form, path: Path, body: Json) -> None:
     _check_localizations(form, (*path, "name_localizations"), body, 32)
     names += [
         ((*path, "name_localizations", locale), value)
-        for locale, value in (body.get("name_localizations") or {}).items()
+        for locale, value in _localized(None, path, body.get("name_localizations")).items()
     ]
     for where, value in names:
         if not isinstance(value, str) or not 1 <= len(value) <= 32:
@@ -138,15 +138,21 @@ def _check_name(form: Form, path: Path, body: Json) -> None:
 
 
 def _check_localizations(form: Form, path: Path, body: Json, high: int) -> None:
-    for locale, value in (body.get(str(path[-1])) or {}).items():
+    for locale, value in _localized(form, path, body.get(str(path[-1]))).items():
         if locale not in LOCALES:
             form.wrong((*path, locale), "APPLICATION_COMMANDS_INVALID_LOCALE", "Invalid locale key.")
         form.string((*path, locale), value, low=1, high=high, required=True)
 
 
+def _localized(form: Form | None, path: Path, given: Any) -> Json:
+    if form is not None:
+        form.model(path, given)
+    return given if isinstance(given, dict) else {}
+
+
 def _check_options(form: Form, path: Path, owner: Json, *, depth: int) -> None:
     options = list(form.items((*path, "options"), owner.get("options"), high=25))
-    names: set[Any] = set()
+    names: set[str] = set()
     optional_seen = False
     nested = {o.get("type") in (SUBCOMMAND, SUBCOMMAND_GROUP) for _, o in options}
     if len(nested) > 1:
@@ -156,11 +162,11 @@ def _check_options(form: Form, path: Path, owner: Json, *, depth: int) -> None:
             "Sub-command and sub-command group option types are mutually exclusive to all other types",
         )
     for here, option in options:
-        if option.get("name") in names:
+        if str(option.get("name")) in names:
             form.wrong(
                 (*here, "name"), "APPLICATION_COMMAND_OPTIONS_NAME_INVALID", "Option name is already used"
             )
-        names.add(option.get("name"))
+        names.add(str(option.get("name")))
         if option.get("required"):
             if optional_seen:
                 form.wrong(
@@ -207,14 +213,14 @@ def _check_choices(form: Form, path: Path, option: Json) -> None:
 
 def check_choices(form: Form, path: Path, choices: Any, kind: int) -> None:
     """Check the choices of an option, registered or given as an autocomplete result."""
-    names: set[Any] = set()
+    names: set[str] = set()
     for here, choice in form.items(path, choices, high=25):
         form.string((*here, "name"), choice.get("name"), low=1, high=100, required=True)
-        if choice.get("name") in names:
+        if str(choice.get("name")) in names:
             form.wrong(
                 here, "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_ALREADY_EXISTS", "Option name already exists"
             )
-        names.add(choice.get("name"))
+        names.add(str(choice.get("name")))
         value = choice.get("value")
         if kind == STRING:
             form.string((*here, "value"), value, low=1, high=100, required=True)
@@ -226,14 +232,18 @@ def _size(body: Json) -> int:
     """Count the characters of names, descriptions and choices, of which a command may have 8000."""
 
     def longest(owner: Json, key: str) -> int:
-        texts = [owner.get(key) or "", *(owner.get(f"{key}_localizations") or {}).values()]
+        localized = _localized(None, (), owner.get(f"{key}_localizations"))
+        texts = [owner.get(key) or "", *localized.values()]
         return max((len(t) for t in texts if isinstance(t, str)), default=0)
 
     total = longest(body, "name") + longest(body, "description")
-    for choice in body.get("choices") or []:
-        if isinstance(choice, dict):
-            total += longest(choice, "name") + len(str(choice.get("value", "")))
-    return total + sum(_size(option) for option in body.get("options") or [] if isinstance(option, dict))
+    for choice in _objects(body.get("choices")):
+        total += longest(choice, "name") + len(str(choice.get("value", "")))
+    return total + sum(_size(option) for option in _objects(body.get("options")))
+
+
+def _objects(given: Any) -> list[Json]:
+    return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
 
 
 def check_all(bodies: Any) -> list[Json]:
@@ -242,13 +252,13 @@ def check_all(bodies: Any) -> list[Json]:
     if not isinstance(bodies, list):
         form.wrong((), "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
         form.finish()
-    seen: set[tuple[int, Any]] = set()
+    seen: set[str] = set()
     for index, body in enumerate(bodies):
         if not isinstance(body, dict):
             form.wrong((index,), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
             continue
         check_command(form, (index,), body)
-        key = (body.get("type") or CHAT_INPUT, body.get("name"))
+        key = f"{body.get('type') or CHAT_INPUT}:{body.get('name')}"
         if key in seen:
             form.wrong(
                 (index, "name"),

@@ -72,7 +72,7 @@ class _Checker:
             return
         number = component.get("id")
         self.form.integer((*path, "id"), number, low=0, high=2**31 - 1)
-        if number in self.ids:
+        if isinstance(number, int) and number in self.ids:
             self.form.wrong((*path, "id"), "COMPONENT_ID_DUPLICATED", "Component id cannot be duplicated")
         if isinstance(number, int) and number:
             self.ids.add(number)
@@ -86,7 +86,7 @@ class _Checker:
     def custom_id(self, path: Path, component: Json) -> None:
         value = component.get("custom_id")
         self.form.string((*path, "custom_id"), value, low=1, high=100, required=True)
-        if value in self.custom_ids:
+        if isinstance(value, str) and value in self.custom_ids:
             self.form.wrong(
                 (*path, "custom_id"),
                 "COMPONENT_CUSTOM_ID_DUPLICATED",
@@ -97,8 +97,8 @@ class _Checker:
 
     def _row(self, path: Path, row: Json) -> None:
         inside = row.get("components")
-        kinds = {c.get("type") for c in inside if isinstance(c, dict)} if isinstance(inside, list) else set()
-        only_one = bool(kinds & {*SELECTS, TEXT_INPUT})
+        children = [c for c in inside if isinstance(c, dict)] if isinstance(inside, list) else []
+        only_one = any(c.get("type") in (*SELECTS, TEXT_INPUT) for c in children)
         self.children(path, row, (BUTTON, *SELECTS, TEXT_INPUT), 1, 1 if only_one else 5)
 
     def _button(self, path: Path, button: Json) -> None:
@@ -132,18 +132,18 @@ class _Checker:
             self._options(path, select, 25)
 
     def _options(self, path: Path, owner: Json, high: int) -> None:
-        values: set[Any] = set()
+        values: set[str] = set()
         for here, option in self.form.items((*path, "options"), owner.get("options"), low=1, high=high):
             self.form.string((*here, "label"), option.get("label"), low=1, high=100, required=True)
             self.form.string((*here, "value"), option.get("value"), low=1, high=100, required=True)
             self.form.string((*here, "description"), option.get("description"), high=100)
-            if option.get("value") in values:
+            if str(option.get("value")) in values:
                 self.form.wrong(
                     (*here, "value"),
                     "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
                     "The specified option value is already used",
                 )
-            values.add(option.get("value"))
+            values.add(str(option.get("value")))
 
     def _text_input(self, path: Path, field: Json) -> None:
         self.custom_id(path, field)

@@ -101,13 +101,18 @@ class Form:
         if value is None:
             if required:
                 self.required(path)
-        elif not str(value).isdigit() or isinstance(value, bool):
+        elif isinstance(value, bool) or not (str(value).isascii() and str(value).isdigit()):
             self.wrong(path, "NUMBER_TYPE_COERCE", f'Value "{value}" is not snowflake.')
 
     def model(self, path: Sequence[str | int], value: Any) -> None:
         """Check that a value is an object or absent."""
         if value is not None and not isinstance(value, dict):
             self.wrong(path, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
+
+    def snowflakes(self, path: Sequence[str | int], value: Any) -> None:
+        """Check a list of ids, or its absence."""
+        for index, item in enumerate(_list(self, path, value)):
+            self.snowflake((*path, index), item, required=True)
 
     def items(
         self, path: Sequence[str | int], value: Any, *, low: int = 0, high: int
@@ -178,8 +183,7 @@ def check_allowed_mentions(form: Form, value: Any) -> None:
         form.one_of(("allowed_mentions", "parse", index), kind, ("users", "roles", "everyone"))
     for kind in ("users", "roles"):
         listed = _list(form, ("allowed_mentions", kind), value.get(kind))
-        for index, item in enumerate(listed):
-            form.snowflake(("allowed_mentions", kind, index), item, required=True)
+        form.snowflakes(("allowed_mentions", kind), listed)
         if listed and kind in parse:
             form.wrong(
                 ("allowed_mentions",),

@@ -123,13 +123,12 @@ class Connection:
         if self._transport is not None:
             self._transport.abort()
 
-    async def write(self) -> None:
-        """Send what is queued until the connection ends."""
+    async def write(self) -> Closing:
+        """Send what is queued, up to the order to close."""
         while True:
             item = await self._outbox.get()
             if isinstance(item, Closing):
-                await self.ws.close(code=item.code, message=item.reason.encode())
-                return
+                return item
             text = json.dumps(item, separators=(",", ":")).encode()
             with contextlib.suppress(ConnectionError):
                 if self._compress is not None:
@@ -154,6 +153,8 @@ class Connection:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     raise Closing(DECODE_ERROR, "Error while decoding payload.")
                 self._handle(message.data)
+        except (TypeError, ValueError, AttributeError):
+            self.close(DECODE_ERROR, "Error while decoding payload.")
         except Closing as end:
             self.close(end.code, end.reason)
 
@@ -238,6 +239,15 @@ class Connection:
         session.dispatch("RESUMED", {"_trace": ["sandbox"]})
 
 
+def _refusal(request: web.Request) -> Closing | None:
+    """Say why a connection is not served at all."""
+    if request.query.get("v", "10") not in ("9", "10"):
+        return Closing(BAD_VERSION, "Invalid API version.")
+    if request.query.get("encoding", "json") != "json":
+        return Closing(DECODE_ERROR, "The sandbox speaks JSON only.")
+    return None
+
+
 def _decode(data: str | bytes) -> Json:
     if len(data) > MAX_PAYLOAD:
         raise Closing(DECODE_ERROR, "Error while decoding payload.")
@@ -280,24 +290,43 @@ class Gateway:
         """Serve one WebSocket."""
         if time.time() < self.world().settings.refuse_gateway_until:
             return web.Response(status=503, text="The gateway is away")
-        ws = web.WebSocketResponse(compress=False, max_msg_size=0, autoping=True)
+        ws = web.WebSocketResponse(compress=False, max_msg_size=0, timeout=CLOSING_SECONDS)
         await ws.prepare(request)
         connection = Connection(self, ws, request)
         self.connections.add(connection)
-        writer = asyncio.create_task(connection.write())
-        watcher = asyncio.create_task(connection.watch_heartbeat())
         try:
             await self._serve(connection, request)
-            if not ws.closed:
-                # A close that was queued still has to leave before the socket goes.
-                await asyncio.wait({writer}, timeout=CLOSING_SECONDS)
         finally:
             self.connections.discard(connection)
             self._lose(connection)
-            watcher.cancel()
-            writer.cancel()
-            await asyncio.gather(writer, watcher, return_exceptions=True)
         return ws
+
+    async def _serve(self, connection: Connection, request: web.Request) -> None:
+        refusal = _refusal(request)
+        if refusal is not None:
+            await connection.ws.close(code=refusal.code, message=refusal.reason.encode())
+            return
+        interval = int(self.world().settings.heartbeat_interval * 1000)
+        connection.send({"op": HELLO, "d": {"heartbeat_interval": interval, "_trace": ["sandbox"]}})
+        reader = asyncio.create_task(connection.read())
+        writer = asyncio.create_task(connection.write())
+        watcher = asyncio.create_task(connection.watch_heartbeat())
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if reader.done():
+                reader.result()
+            if not connection.ws.closed:
+                # Something was wrong with what was read, or there was an order to close.
+                end = await writer
+                reader.cancel()
+                await asyncio.wait({reader})
+                # Nobody reads any more, so that this waits for the client's answer: its end is not a reset.
+                await connection.ws.close(code=end.code, message=end.reason.encode())
+        finally:
+            tasks = (reader, writer, watcher)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _lose(self, connection: Connection) -> None:
         """Let a session wait to be resumed, unless the client said goodbye."""
@@ -308,18 +337,6 @@ class Gateway:
         session.disconnected_at = self.world().now()
         if connection.ws.close_code in GOODBYES and not connection.closing:
             self.sessions.pop(session.id, None)
-
-    async def _serve(self, connection: Connection, request: web.Request) -> None:
-        query = request.query
-        if query.get("v", "10") not in ("9", "10"):
-            await connection.ws.close(code=BAD_VERSION, message=b"Invalid API version.")
-            return
-        if query.get("encoding", "json") != "json":
-            await connection.ws.close(code=DECODE_ERROR, message=b"The sandbox speaks JSON only.")
-            return
-        interval = int(self.world().settings.heartbeat_interval * 1000)
-        connection.send({"op": HELLO, "d": {"heartbeat_interval": interval, "_trace": ["sandbox"]}})
-        await connection.read()
 
     def forget_sessions(self) -> None:
         """Make every session impossible to resume."""

@@ -14,7 +14,7 @@ from sandbox.discord.models import Guild, Json
 from sandbox.discord.permissions import can_see, guild_permissions
 from sandbox.discord.ratelimits import json_response
 from sandbox.discord.rest import API, Context, flag, number, whole
-from sandbox.discord.uploads import read_json
+from sandbox.discord.uploads import read_json, read_object
 
 
 class ApplicationRoutes:
@@ -242,12 +242,8 @@ class ApplicationRoutes:
         return json_response(self._show(self._save(scope, body, known)), 200 if known else 201)
 
     async def _checked(self, request: web.Request, base: Json) -> Json:
-        body = await read_json(request)
         form = Form()
-        if not isinstance(body, dict):
-            form.wrong((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
-            form.finish()
-        merged: Json = base | body
+        merged: Json = base | await read_object(request)
         check_command(form, (), merged)
         form.finish()
         return merged

@@ -22,7 +22,7 @@ from sandbox.discord.permissions import P
 from sandbox.discord.ratelimits import json_response
 from sandbox.discord.rest import API, Context, number, whole
 from sandbox.discord.threads import Threads, check_thread
-from sandbox.discord.uploads import Body, read_json
+from sandbox.discord.uploads import Body, read_object
 
 
 class ChannelRoutes:
@@ -70,7 +70,7 @@ class ChannelRoutes:
     async def edit_channel(self, request: web.Request) -> web.Response:
         """PATCH /channels/{channel}: a thread's state, or a channel's name and topic."""
         channel = self.ctx.channel(request)
-        payload = await read_json(request)
+        payload = await read_object(request)
         if channel.recipient is not None:
             raise ApiError(50003)
         if channel.is_thread:
@@ -217,8 +217,8 @@ class ChannelRoutes:
 
     async def open_dm(self, request: web.Request) -> web.Response:
         """POST /users/@me/channels; 50007 comes with the first message, not here."""
-        payload = await read_json(request)
-        recipient = payload.get("recipient_id") if isinstance(payload, dict) else None
+        payload = await read_object(request)
+        recipient = payload.get("recipient_id")
         form = Form()
         form.snowflake(("recipient_id",), recipient, required=True)
         form.finish()
@@ -235,7 +235,7 @@ class ChannelRoutes:
     async def thread_from_message(self, request: web.Request) -> web.Response:
         """POST /channels/{channel}/messages/{message}/threads: the thread gets the message's id."""
         channel = self.ctx.channel(request)
-        payload = await read_json(request)
+        payload = await read_object(request)
         if channel.type not in (ChannelType.TEXT, ChannelType.ANNOUNCEMENT):
             raise ApiError(50024)
         check_thread(payload)

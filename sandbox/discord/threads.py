@@ -46,6 +46,8 @@ def _check_shared(form: Form, payload: Json) -> None:
     if payload.get("auto_archive_duration") is not None:
         form.one_of(("auto_archive_duration",), payload["auto_archive_duration"], ARCHIVE_MINUTES)
     form.integer(("rate_limit_per_user",), payload.get("rate_limit_per_user"), low=0, high=21600)
+    form.snowflakes(("applied_tags",), payload.get("applied_tags"))
+    form.boolean(("invitable",), payload.get("invitable"))
 
 
 class Threads:
@@ -149,7 +151,7 @@ class Threads:
         form = Form()
         form.string(("name",), payload.get("name"), low=1, high=100)
         _check_shared(form, payload)
-        for key in ("archived", "locked", "invitable"):
+        for key in ("archived", "locked"):
             form.boolean((key,), payload.get(key))
         form.finish()
         channel.name = payload.get("name") or channel.name

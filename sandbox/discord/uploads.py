@@ -19,6 +19,7 @@ from PIL import Image
 
 from sandbox.discord.cdn import Cdn, content_type_of
 from sandbox.discord.errors import ApiError
+from sandbox.discord.forms import Form
 from sandbox.discord.models import Attachment, Json
 from sandbox.discord.world import World
 from sandbox.journal import BODY
@@ -76,6 +77,16 @@ async def read_json(request: web.Request) -> Any:
         return json.loads(text)
     except ValueError:
         raise ApiError(50109) from None
+
+
+async def read_object(request: web.Request) -> Json:
+    """Read a JSON body that has to be an object; 50109 or 50035."""
+    body = await read_json(request)
+    form = Form()
+    form.model((), body if body is not None else [])
+    form.finish()
+    found: Json = body
+    return found
 
 
 def _number_of(name: str) -> str | None:

@@ -86,7 +86,7 @@ def response_for(
 ) -> web.Response:
     """Return an error answer from whatever is known of it: a status, a reason, or neither (500)."""
     if not reason:
-        reason = _REASON_BY_STATUS.get(status or 500, "TASK_FAILED")
+        reason = _REASON_BY_STATUS.get(status or 500, "")
     status = status or STATUS.get(reason, 500)
-    message = message or reason.replace("_", " ").lower()
+    message = message or reason.replace("_", " ").lower() or "internal error"
     return NovitaError(reason, message, status=status, headers=headers).response()

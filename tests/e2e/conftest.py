@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,11 +34,10 @@ async def sandbox(house: Sandbox) -> AsyncIterator[Sandbox]:
     """
     await house.reset()
     await house.novita.settings(**QUICK)
-    since = max((exchange["id"] for exchange in await house.wire()), default=0)
     yield house
     problems = [
         f"{exchange['method']} {exchange['path']}: {problem}"
-        for exchange in await house.wire(since)
+        for exchange in await house.wire()
         for problem in exchange["problems"]
     ]
     assert problems == []
@@ -70,6 +70,14 @@ async def new_kinora(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[NewKinor
 async def kinora(new_kinora: NewKinora) -> Kinora:
     """A bot that is online."""
     return await new_kinora().start()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
 
 
 @pytest.fixture

@@ -1,0 +1,210 @@
+"""Everything Novita may answer: what the asker reads, what the operator reads, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.client import Message, Person, Sandbox
+from tests.e2e.steps import animate, assert_same_video, card_says, job_of, video_in
+from tests.kinora import Kinora, NewKinora
+
+SUBMIT, RESULT = "^/v3/async/kling", "^/v3/async/task-result"
+
+
+async def verdict(person: Person, card: Message) -> Message:
+    """Wait for the message that tells how a job ended without a video."""
+    return await person.wait_for_message(card.id, lambda m: m.embeds and "What happened" in m.text)
+
+
+async def submits(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """List the paid requests that reached Novita since the last reset."""
+    return [e for e in await sandbox.wire(side="novita") if e["method"] == "POST"]
+
+
+REFUSALS = {
+    # reason: (what the asker reads, what the operator reads at ERROR; None: it is none of the operator's)
+    "INVALID_REQUEST_BODY": ("did not accept the request", None),
+    "IMAGE_FILE_EXCEEDS_MAX_SIZE": ("the picture's file is too large", None),
+    "INVALID_IMAGE_FORMAT": ("format is not one it reads", None),
+    "IMAGE_EXCEEDS_MAX_RESOLUTION": ("has too many pixels", None),
+    "INVALID_IMAGE_SIZE": ("size or shape", None),
+    "ILLEGAL_PROMPT": ("content rules refused this (the prompt)", None),
+    "ILLEGAL_IMAGE_CONTENT": ("content rules refused this (the picture)", None),
+    "MISSING_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
+    "INVALID_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
+    "API_NOT_ALLOWED": ("not your fault", "check NOVITA_API_KEY"),
+    "FEATURE_NOT_ALLOWED": ("not your fault", "check NOVITA_API_KEY"),
+    "NEED_REAL_NAME_VERIFY": ("not your fault", "check NOVITA_API_KEY"),
+    "BILLING_BALANCE_NOT_ENOUGH": ("out of funds", "top it up"),
+    "NOT_ENOUGH_BALANCE": ("out of funds", "top it up"),
+    "API_NOT_FOUND": ("Choose **Kling 3.0 Standard** instead", "kling-v3.0-std-i2v"),
+    "FUSION_MODEL_NOT_FOUND": ("Choose **Kling 3.0 Standard** instead", "kling-v3.0-std-i2v"),
+}
+
+
+async def test_every_refusal_is_told_to_whom_it_concerns(sandbox: Sandbox, kinora: Kinora) -> None:
+    for number, (reason, (asker_reads, operator_reads)) in enumerate(REFUSALS.items()):
+        person = sandbox.person(("mia", "rosa")[number % 2])
+        await sandbox.faults.add("novita", "error", method="POST", path=SUBMIT, reason=reason)
+        since = len(kinora.log)
+        card = await animate(person, "Lounge", f"A prompt for {reason}")
+        told = await person.wait_for_message(
+            "Lounge", lambda m, job=job_of(card): job in m.text and "What happened" in m.text
+        )
+        assert told.pings == [person.name], reason
+        assert asker_reads in told.text, reason
+        assert "Nothing was charged" in told.text, reason
+        assert f"A prompt for {reason}" in told.text.replace("\\", ""), reason
+        errors = [line for line in kinora.log[since:] if " ERROR " in line]
+        assert len(errors) == (operator_reads is not None), (reason, errors)
+        assert all(operator_reads in line and job_of(card) in line for line in errors if operator_reads), reason
+    assert await sandbox.novita.payments() == []
+    await kinora.stop()  # the cards' last edits pass Discord's rate limit at their own pace
+
+
+async def test_a_retired_model_end_to_end(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.novita.settings(retired=["kling-2.5-turbo-i2v"])
+    card = await animate(mia, "stills")
+    assert "Kling 3.0 Standard" in (await verdict(mia, card)).text
+    again = await animate(mia, "stills", model="kling-v3.0-std-i2v")
+    await assert_same_video(sandbox, await video_in(mia, again.id))
+
+
+async def test_create_task_failed_may_have_cost_something(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.faults.add("novita", "error", method="POST", path=SUBMIT, reason="CREATE_TASK_FAILED")
+    told = await verdict(mia, await animate(mia, "stills"))
+    assert "may have been charged" in told.text
+
+
+@pytest.mark.parametrize("reason", ["RATE_LIMIT_EXCEEDED", "BILLING_AUTH_FAILED", "BILLING_FAILED"])
+async def test_what_only_needs_time_is_waited_for(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, reason: str
+) -> None:
+    await sandbox.faults.add("novita", "error", method="POST", path=SUBMIT, reason=reason, times=2)
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_retry_after_is_honoured(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.faults.add("novita", "rate_limit", method="POST", path=SUBMIT, retry_after=2)
+    card = await animate(mia, "stills")
+    await video_in(mia, card.id)
+    refused, taken = await submits(sandbox)
+    assert (refused["status"], taken["status"]) == (429, 200)
+    assert taken["at"] - refused["at"] >= 2
+
+
+LOST = [
+    ("drop_after", {}),
+    ("error_after", {"status": 502}),
+    ("html", {"status": 502}),
+    ("html", {"status": 504}),
+    ("error", {"status": 503}),
+    ("drop_before", {}),
+    ("truncate", {}),
+    ("reset_upload", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), LOST, ids=[f"{k} {f.get('status', '')}".strip() for k, f in LOST])
+async def test_a_lost_answer_is_asked_about_and_never_paid_twice(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
+) -> None:
+    await sandbox.faults.add("novita", kind, method="POST", path=SUBMIT, **fields)
+    card = await animate(mia, "stills")
+    told = await verdict(mia, card)
+    assert "nobody can tell" in told.text
+    assert job_of(card) in told.text
+    await card_says(mia, card, "Unconfirmed")
+    assert len(await sandbox.novita.payments()) <= 1
+    assert len(await submits(sandbox)) == 1
+    assert any(" ERROR " in line and job_of(card) in line for line in kinora.log)
+
+
+async def test_novita_unreachable_is_waited_for_since_nothing_was_sent(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person, unused_tcp_port: int
+) -> None:
+    kinora = await new_kinora(NOVITA_API_URL=f"http://127.0.0.1:{unused_tcp_port}").start()
+    card = await animate(mia, "stills")
+    await mia.wait_for_message("stills", lambda m: m.id == card.id and "Novita does not answer" in m.text)
+    assert await kinora.stop() == 0
+    kinora.change(NOVITA_API_URL=sandbox.environment["novita_api_url"])
+    await kinora.start()
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+POLLS = [
+    ("error", {"reason": "GET_RESULT_FAILED"}),
+    ("error", {"reason": "TASK_NOT_FOUND"}),
+    ("error", {"status": 503}),
+    ("html", {"status": 502}),
+    ("rate_limit", {"retry_after": 1}),
+    ("drop_before", {}),
+    ("truncate", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), POLLS, ids=[f"{k} {v}" for k, f in POLLS for v in (list(f.values()) or [""])])
+async def test_a_failed_poll_is_only_asked_again(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
+) -> None:
+    await sandbox.faults.add("novita", kind, method="GET", path=RESULT, times=2, **fields)
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_an_unknown_status_is_still_pending(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.novita.settings(status_override="TASK_STATUS_UNKNOWN", status_override_polls=2)
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+    assert any("TASK_STATUS_UNKNOWN" in line for line in kinora.log)
+
+
+async def test_a_lean_answer_is_understood(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.novita.settings(shape="lean")
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_a_task_that_fails_is_told_with_its_ids(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    card = await animate(mia, "stills", "fail-sandbox-render")
+    told = await verdict(mia, card)
+    (task,) = await sandbox.novita.tasks()
+    assert task["id"] in told.text
+    assert job_of(card) in told.text
+    assert "could not finish the render" in told.text
+
+
+async def test_a_render_that_never_ends_is_given_up_with_its_task_id(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person
+) -> None:
+    await new_kinora(KINORA_RENDER_TIMEOUT_MINUTES="0.05").start()
+    await sandbox.novita.settings(render_seconds=600)
+    card = await animate(mia, "stills")
+    told = await verdict(mia, card)
+    (task,) = await sandbox.novita.tasks()
+    assert "not ready after" in told.text
+    assert task["id"] in told.text
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "truncate", "html"])
+async def test_a_broken_download_is_repeated(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str
+) -> None:
+    await sandbox.faults.add("novita", kind, method="GET", path="^/files/", times=2)
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_a_dead_link_is_signed_afresh(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.novita.settings(video_ttl=1)
+    fault = await sandbox.faults.add("novita", "error", method="GET", path="^/files/", status=503, times=1)
+    card = await animate(mia, "stills")
+    await card_says(mia, card, "Sending")
+    await sandbox.novita.forward(5)
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+    assert fault["times"] == 1

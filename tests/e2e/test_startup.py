@@ -1,0 +1,108 @@
+"""What an operator sees: at a start, at a mistake, and while the other side is away."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from sandbox.client import Person, Sandbox
+from tests.e2e.steps import animate, assert_same_video, video_in
+from tests.kinora import Kinora, NewKinora
+
+
+async def test_each_check_is_one_line(kinora: Kinora) -> None:
+    said = [re.sub(r"^.*?: ", "", line, count=1) for line in kinora.log]
+    assert said == [
+        "database: ready",
+        "key: fine, balance $100.00",
+        "commands: synced: /animate",
+        "token: fine, this is kinora",
+        "jobs: 0 taken up again",
+        "online: in 1 server",
+    ]
+
+
+async def test_a_clean_stop_exits_with_zero(kinora: Kinora) -> None:
+    assert await kinora.stop() == 0
+    assert kinora.log[-1].endswith("taken up again at the next start")
+
+
+async def test_a_bad_configuration_exits_with_two_and_names_every_variable(new_kinora: NewKinora) -> None:
+    kinora = new_kinora(DISCORD_TOKEN="", NOVITA_API_KEY=" ", NOVITA_API_URL="novita", KINORA_MAX_RENDERS="many")
+    await kinora.start(online=False)
+    assert await kinora.wait() == 2
+    for name in ("DISCORD_TOKEN", "NOVITA_API_KEY", "NOVITA_API_URL", "KINORA_MAX_RENDERS"):
+        assert any(line.strip().startswith(name) for line in kinora.log)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DISCORD_TOKEN", "MTIz.wrong.token", "DISCORD_TOKEN is refused by Discord"),
+        ("NOVITA_API_KEY", "sk_wrong", "NOVITA_API_KEY is refused by Novita"),
+    ],
+)
+async def test_a_refused_secret_exits_with_a_sentence(
+    new_kinora: NewKinora, variable: str, value: str, says: str
+) -> None:
+    kinora = new_kinora(**{variable: value})
+    await kinora.start(online=False)
+    assert await kinora.wait() == 2
+    assert says in kinora.log[-1]
+    assert value not in kinora.text
+
+
+async def test_a_folder_that_cannot_be_written_is_named(new_kinora: NewKinora) -> None:
+    kinora = new_kinora(KINORA_DATA_DIR="/proc/kinora")
+    await kinora.start(online=False)
+    assert await kinora.wait() == 2
+    assert "KINORA_DATA_DIR cannot be written" in kinora.log[-1]
+
+
+async def test_discord_away_at_the_start_is_waited_for(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person
+) -> None:
+    await sandbox.faults.add("discord", "html", path="/gateway$", times=1)
+    await sandbox.faults.add("discord", "error", path="/users/@me$", status=503, times=1)
+    kinora = await new_kinora().start()
+    assert sum("Discord does not answer" in line for line in kinora.log) == 2
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_novita_away_at_the_start_is_only_a_warning(sandbox: Sandbox, new_kinora: NewKinora) -> None:
+    await sandbox.faults.add("novita", "html", path="/balance/", status=502, times=0)
+    kinora = await new_kinora().start()
+    assert "key: not checked" in kinora.text
+
+
+async def test_commands_that_cannot_be_synced_leave_the_bot_running(
+    sandbox: Sandbox, new_kinora: NewKinora
+) -> None:
+    await sandbox.faults.add("discord", "error", method="PUT", path="/commands$", status=503, times=0)
+    kinora = await new_kinora().start()
+    assert any("commands: not synced" in line and "ERROR" in line for line in kinora.log)
+
+
+async def test_the_gateway_may_come_and_go(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.discord.close_gateway(0)
+    await kinora.wait_for_log("online: back")
+    since = len(kinora.log)
+    await sandbox.discord.invalidate(resumable=False)
+    await kinora.wait_for_log("online: in", since)
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+async def test_health_is_told_to_a_container(kinora: Kinora) -> None:
+    async def health() -> int:
+        return await (await kinora.aside().start("health", online=False)).wait()
+
+    async with asyncio.timeout(20):
+        while await health() != 0:
+            pass
+    await kinora.kill()
+    (kinora.folder / "data/alive").unlink()
+    assert await health() == 1
