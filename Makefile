@@ -12,7 +12,7 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 demo: $(RUNTIME) ## the whole thing with no account: sandbox, bot, one /animate, an MP4 (IMAGE=… PROMPT="…" for your own)
-	@$(BIN)/python -m sandbox.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(PROMPT),--prompt "$(PROMPT)")
+	@$(BIN)/python -m sandbox.demo $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot

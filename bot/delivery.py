@@ -217,8 +217,8 @@ class Delivery:
 class _Painter:
     """Keeps one card as it should be: the latest look is painted, if it differs from the last.
 
-    Discord lets a bot edit about one message a second in a channel. So the cards of a channel take turns in its
-    lane, each paints what is true when its turn comes, and looks that passed meanwhile are never painted.
+    Discord lets a bot edit about one message a second in a channel. So the cards of a channel take turns in
+    its lane, each paints what is true when its turn comes, and looks that passed meanwhile are never painted.
     """
 
     def __init__(self, card: discord.PartialMessage, lane: asyncio.Lock) -> None:

@@ -265,9 +265,13 @@ class Person:
         options: Json | None = None,
         *,
         files: Mapping[str, FileLike] | None = None,
+        unchecked: bool = False,
     ) -> Interaction:
-        """Run a slash command; `files` maps attachment options to paths, bytes or (name, bytes)."""
-        payload = {"channel": channel, "command": command, "options": options or {}}
+        """Run a slash command; `files` maps attachment options to paths, bytes or (name, bytes).
+
+        `unchecked` sends values that a client would not let one enter, as something that is no client may.
+        """
+        payload = {"channel": channel, "command": command, "options": options or {}, "unchecked": unchecked}
         return await self._do("/discord/run", payload, files)
 
     async def autocomplete(
@@ -409,6 +413,15 @@ class NovitaClient:
     async def tasks(self) -> list[Json]:
         """List the tasks that were submitted."""
         return list((await self._sandbox.get("/novita/tasks"))["tasks"])
+
+    async def wait_for_task(self, predicate: Callable[[Json], object], seconds: float = SECONDS) -> Json:
+        """Wait for a task that the predicate likes; the newest counts."""
+
+        async def look() -> Json | None:
+            found = [task for task in await self.tasks() if predicate(task)]
+            return found[-1] if found else None
+
+        return await self._sandbox.wait(look, seconds, "such a task at Novita", {"novita"})
 
     async def payments(self) -> list[Json]:
         """List what was paid."""
@@ -592,17 +605,17 @@ class Sandbox:
         look: Callable[[], Awaitable[T | None]],
         seconds: float,
         what: str,
-        types: set[str] | None = None,
+        types: Iterable[str] = ("",),
     ) -> T:
-        """Look, and look again after every live event (of some types), until something is there.
+        """Look, and look again after every live event, until something is there.
 
-        TimeoutError says what was waited for.
+        Only events whose type starts with one of `types` count. TimeoutError says what was waited for.
         """
         with self._subscribed() as queue:
             try:
                 async with asyncio.timeout(seconds):
                     while (found := await look()) is None:
-                        await _next(queue, types)
+                        await _next(queue, tuple(types))
                     return found
             except TimeoutError:
                 raise TimeoutError(f"waited {seconds:g} s for {what}") from None
@@ -655,9 +668,9 @@ class Sandbox:
         return self._session
 
 
-async def _next(queue: asyncio.Queue[Json], types: set[str] | None) -> None:
+async def _next(queue: asyncio.Queue[Json], types: tuple[str, ...]) -> None:
     """Wait for an event of some types, then drop what else has come: one look covers it all."""
-    while (await queue.get())["type"] not in (types or ()) and types is not None:
+    while not (await queue.get())["type"].startswith(types):
         pass
     while not queue.empty():
         queue.get_nowait()

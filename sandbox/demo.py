@@ -1,8 +1,8 @@
-"""`python -m sandbox.demo`: the whole thing on a terminal, with no account. One /animate, and an MP4 to look at.
+"""`python -m sandbox.demo`: the whole thing on a terminal, with no account. One /animate, and an MP4.
 
-The sandbox runs in this process, the bot as it ships in another. Everything printed is what crossed the wires
-between them, or what a person in the sandbox's Discord sees. Exit status: 0 when the video is there and was
-paid once, 1 when there is none, 2 when the arguments cannot be used.
+The sandbox runs in this process, the bot as it ships in another. What is printed is what crosses the wires
+between them, as it happens. Exit status: 0 when the video is there and was paid once, 1 when not, 2 when the
+arguments cannot be used, 128 and more after a signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import re
 import signal
 import sys
 import tempfile
-import textwrap
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable
@@ -41,7 +40,7 @@ OWN_PROMPT = "The picture comes to life: a slow, gentle move of the camera"
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.3, "video_height": 240}
 
 PERSON, PLACE = "mia", "stills"
-BOOST = 2  # Discord's boost level 2 lets files up to 50 MB through, enough for any still's film
+BOOST = 3  # the guild's level: files up to 100 MB, so that any still's film comes as it was rendered
 LARGEST = 500_000_000  # bytes; no person on Discord can attach more
 
 START_SECONDS = 60.0
@@ -57,10 +56,11 @@ class Trouble(Exception):
 # --- the terminal -------------------------------------------------------------------------------------------
 
 
-class Terminal:
-    """Prints one step a line: seconds since the start, who, what. Colours only where somebody looks at them."""
+COLOURS = {"sandbox": 36, "bot": 34, PERSON: 33, "discord": 35, "novita": 32, "video": 1, "trouble": 31}
 
-    _COLOURS = {"sandbox": 36, "bot": 34, PERSON: 33, "discord": 35, "novita": 32, "video": 1, "trouble": 31}
+
+class Terminal:
+    """Prints one step a line: seconds since the start, who, what. Colours only where somebody sees them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -72,14 +72,19 @@ class Terminal:
         """Print a step; further lines of its text are set below the first."""
         clock = self._paint(f"{time.monotonic() - self._began:5.1f} s", 2)
         first, *rest = _printable(text).split("\n")
-        print(f"{clock}  {self._paint(f'{who:<8}', self._COLOURS[who])} {first}", file=self._stream)
+        self._print(f"{clock}  {self._paint(f'{who:<8}', COLOURS[who])} {first}")
         for line in rest:
-            print(" " * 18 + line, file=self._stream)
-        self._stream.flush()
+            self._print(" " * 18 + line)
 
     def note(self, text: str) -> None:
         """Print something that is no step."""
-        print(_printable(text), file=self._stream, flush=True)
+        self._print(_printable(text))
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, file=self._stream, flush=True)
+        except BrokenPipeError:  # `| head`: nobody reads on, but the video is still made
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _paint(self, text: str, colour: int) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._coloured else text
@@ -94,7 +99,9 @@ def _as_read(text: str) -> str:
     """Show Discord's markup as a person reads it: times in words, names, no stars and backslashes."""
     text = re.sub(r"<t:(\d+)(?::\w)?>", lambda found: _relative(int(found[1]) - time.time()), text)
     text = re.sub(r"<@!?\d+>", f"@{PERSON}", text)
-    return re.sub(r"\*\*(.+?)\*\*", r"\1", re.sub(r"\\([^\w\s])", r"\1", text))
+    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
+    text = re.sub(r"\\([^\w\s])", r"\1", text)
+    return "\n".join(line for line in text.split("\n") if line)
 
 
 def _relative(seconds: float) -> str:
@@ -104,6 +111,11 @@ def _relative(seconds: float) -> str:
     amount, unit = (whole, "second") if whole < 60 else (round(whole / 60), "minute")
     span = f"{amount} {unit}{'s' if amount != 1 else ''}"
     return f"in {span}" if seconds > 0 else f"{span} ago"
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 60 else f"{flat[:59].rstrip()}…"
 
 
 def _size(count: int) -> str:
@@ -155,7 +167,9 @@ class Bot:
             await asyncio.wait({self.ended}, timeout=STOP_SECONDS)
         finally:
             self._send(signal.SIGKILL)
-            await self._process.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.wait()
             self.ended.cancel()
 
     async def wait_online(self) -> None:
@@ -195,7 +209,7 @@ class Bot:
 
 
 def _die_with_parent() -> Callable[[], object] | None:
-    """Make what a child calls before it becomes the bot: Linux then kills it even if we are killed with -9."""
+    """Give what a child calls before it becomes the bot: Linux then kills it even after our own kill -9."""
     if sys.platform != "linux":
         return None
     prctl, set_death_signal = ctypes.CDLL(None).prctl, 1  # PR_SET_PDEATHSIG, prctl(2)
@@ -246,7 +260,7 @@ class Story:
             case {"type": "discord", "event": "MESSAGE_CREATE" | "MESSAGE_UPDATE", "data": message}:
                 self._message(message, event.get("pings", []))
             case {"type": "discord", "event": "THREAD_CREATE", "data": {"name": name}}:
-                self._say("discord", f"thread opened: {textwrap.shorten(name, 70, placeholder=' …')}")
+                self._say("discord", f"thread opened: {_shortened(name)}")
             case {"type": "novita_task", "task": task}:
                 self._task(task)
             case {"type": "novita_payment", "payment": {"price": price}}:
@@ -262,7 +276,7 @@ class Story:
             raise Trouble("The application did not respond: the bot let Discord's 3 seconds pass.")
         if state["acknowledged"] and not self._acknowledged:
             self._acknowledged = True
-            self._say("discord", f"acknowledged after {state['seconds_to_acknowledge']:.2f} s")
+            self._say("discord", f"acknowledged after {state['seconds_to_acknowledge']:.3f} s")
 
     def _message(self, data: Json, pings: list[str]) -> None:
         message = Message(data, self._sandbox)
@@ -350,19 +364,19 @@ async def _fetch(sandbox: Sandbox, message: Message, out: Path) -> Path | None:
 async def _conclude(terminal: Terminal, sandbox: Sandbox, path: Path) -> int:
     """Say where the video lies, what it is and what it cost; return the exit status."""
     film = await asyncio.to_thread(probe, path)
-    data = await asyncio.to_thread(path.read_bytes)
-    rendered = [task["video"] for task in await sandbox.novita.tasks() if task["video"]]
-    same = hashlib.sha256(data).hexdigest() in {video["sha256"] for video in rendered}
+    data = path.read_bytes()
+    rendered = [task["video"]["sha256"] for task in await sandbox.novita.tasks() if task["video"]]
+    same = hashlib.sha256(data).hexdigest() in rendered
     payments = await sandbox.novita.payments()
     paid = _dollars(sum(payment["price"] for payment in payments))
-    number = f"{len(payments)} payment{'s' if len(payments) != 1 else ''}"
-    terminal.say(
-        "video",
-        f"{path}\n"
-        f"{_size(len(data))}, {film.width} x {film.height}, {film.seconds:.1f} s, {film.frames} frames, {film.codec}\n"
-        f"{'byte for byte what Novita rendered' if same else 'made to fit Discord from what Novita rendered'}\n"
-        f"{number}, {paid}",
+    lines = (
+        path,
+        f"{_size(len(data))}, {film.width} x {film.height}, {film.seconds:.1f} s, {film.codec}, "
+        f"all {film.frames} frames play",
+        "byte for byte what Novita rendered" if same else "made to fit from what Novita rendered",
+        f"{len(payments)} payment{'s' if len(payments) != 1 else ''}, {paid}",
     )
+    terminal.say("video", "\n".join(map(str, lines)))
     return 0 if len(payments) == 1 else 1
 
 
@@ -392,7 +406,11 @@ async def show(options: Options, terminal: Terminal) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kinora-demo-")))
         sandbox = await _open_sandbox(stack, folder / "sandbox", options.quick)
         where = sandbox.environment
-        terminal.say("sandbox", f"up: Discord {where['discord_api_url']}, Novita {where['novita_api_url']}")
+        terminal.say(
+            "sandbox",
+            f"up: Discord {where['discord_api_url']}, a server boosted to level {BOOST}\n"
+            f"    Novita  {where['novita_api_url']}",
+        )
         names = ("discord_token", "novita_api_key", "discord_api_url", "novita_api_url")
         environ = {name.upper(): where[name] for name in names}
         environ["KINORA_POLL_SECONDS"] = "0.1" if options.quick else "0.4"
@@ -424,8 +442,8 @@ async def _animate(terminal: Terminal, sandbox: Sandbox, bot: Bot, options: Opti
     story = asyncio.create_task(Story(terminal, sandbox).follow())
     try:
         name, data = options.picture
-        prompt = textwrap.shorten(options.prompt, 70, placeholder=" …")
-        terminal.say(PERSON, f'runs /animate in #{PLACE}: {name} ({_size(len(data))}), "{prompt}"')
+        told = f"image: {name}, {_size(len(data))}\nprompt: {_shortened(options.prompt)}"
+        terminal.say(PERSON, f"runs /animate in #{PLACE}\n{told}")
         files = {"image": options.picture}
         await sandbox.person(PERSON).run("animate", PLACE, {"prompt": options.prompt}, files=files)
         await asyncio.wait({story, bot.ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -53,6 +53,12 @@ class Kinora:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def text(self) -> str:
         """Everything printed so far."""
         return "\n".join(self.log)

@@ -285,8 +285,7 @@ class Road:
                     return await self._fail(job, "task_lost", "TASK_NOT_FOUND", Cost.UNKNOWN)
                 case Pending() as pending:
                     misses, patience = 0, Patience(bound=None)
-                    if pending.eta and pending.started:
-                        expected = time.time() + pending.eta
+                    expected = pacing.revised(expected, pending.eta, time.time())
                     self.front.show(job, Rendering(expected, queued=not pending.started))
                 case Problem() as problem:
                     delay = patience.delay(Unreachable(problem.reason, problem.retry_after))

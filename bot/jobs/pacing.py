@@ -37,6 +37,13 @@ def expected_at(submitted_at: float, typical: float, duration: int) -> float:
     return submitted_at + typical * (0.5 + duration / 10)
 
 
+def revised(expected: float, eta: float | None, now: float) -> float:
+    """Follow Novita's own estimate (`eta`, seconds from now) when it differs by enough to matter."""
+    if not eta or abs(now + eta - expected) < max(15.0, (expected - now) / 5):
+        return expected
+    return now + eta
+
+
 class Turns:
     """Lets at most `limit` jobs render at once, first come, first served; pauses if Novita asks."""
 

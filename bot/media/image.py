@@ -23,9 +23,8 @@ Image.MAX_IMAGE_PIXELS = None
 pillow_heif.register_heif_opener()
 
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
-_ANIMATED = frozenset(
-    {"png", "gif", "webp", "avif"}
-)  # an HEIC's other images are an album, a JPEG's a depth map
+# An HEIC's further pictures are an album, a JPEG's a depth map: those are not animations.
+_ANIMATED = frozenset({"png", "gif", "webp", "avif"})
 
 _WHITE = (255, 255, 255)
 _SRGB = ImageCms.createProfile("sRGB")
@@ -38,9 +37,10 @@ _ORIENTATION = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = tuple(_ORIENTATION[number] for number in (5, 6, 7, 8))
 
-_BEST_QUALITY = 95
 _HALF_SIZE = 4  # at half its width and height, a picture has this many times fewer pixels
+_BEST_QUALITY = 95
 _LEAST_QUALITY = 80  # below this, blocks show in the video; fewer pixels look better
 _FULL_COLOUR_QUALITY = 90  # from here on, colour is kept at full resolution
 _PNG_PIXELS = 4_000_000  # a larger PNG takes seconds to write and seldom fits
@@ -62,7 +62,7 @@ def _prepare(data: bytes, kind: str, target_stem: Path, limits: Limits) -> Still
         done: list[str] = []
         picture, size, fits = _decode(data, kind, limits, done)
         if fits:
-            return _write(target_stem, _as_format(kind), data, size, ())
+            return _write(target_stem, "png" if kind == "png" else "jpeg", data, size, ())
         picture = _normalise(picture, data, kind, done)
         form, encoded, picture = _encode(picture, _is_lossless(data, kind), limits)
     except MemoryError:
@@ -92,10 +92,6 @@ def _write(stem: Path, form: Format, data: bytes, size: tuple[int, int], done: t
     path = stem.with_name(stem.name + _SUFFIX[form])
     path.write_bytes(data)
     return Still(path, form, *size, len(data), done)
-
-
-def _as_format(kind: str) -> Format:
-    return "png" if kind == "png" else "jpeg"
 
 
 # Reading: everything here meets bytes that nobody vouches for.
@@ -160,9 +156,7 @@ def _check_size(picture: Image.Image, kind: str, limits: Limits) -> None:
     if _turn(picture) in _SIDEWAYS:
         width, height = height, width
     pixels = limits.max_pixels
-    if (
-        kind == "jpeg" and "progressive" not in picture.info
-    ):  # a progressive one's decoder holds all it has read
+    if kind == "jpeg" and "progressive" not in picture.info:  # whose decoder holds all it has read
         pixels *= _HALF_SIZE
     elif kind == "webp":  # its decoder holds two canvases, and Pillow a copy
         pixels //= 2
@@ -174,9 +168,6 @@ def _check_size(picture: Image.Image, kind: str, limits: Limits) -> None:
         raise StillRefused("too_wide", width=width, height=height, limit=limits.max_ratio)
     if height > width * limits.max_ratio:
         raise StillRefused("too_tall", width=width, height=height, limit=limits.max_ratio)
-
-
-_SIDEWAYS = tuple(_ORIENTATION[number] for number in (5, 6, 7, 8))
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
@@ -225,7 +216,7 @@ def _is_16bit(data: bytes, kind: str) -> bool:
 
 
 def _is_lossless(data: bytes, kind: str) -> bool:
-    return kind in ("png", "gif", "bmp") or data[12:16] == b"VP8L"
+    return kind in ("png", "gif", "bmp") or (kind == "webp" and data[12:16] == b"VP8L")
 
 
 def _check_later_frames(data: bytes, kind: str, limits: Limits) -> None:

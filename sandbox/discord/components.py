@@ -273,10 +273,11 @@ def echo(components: list[Json]) -> list[Json]:
 def _echo(component: Json, fresh: Iterator[int]) -> Json:
     copy: Json = {k: v for k, v in component.items() if v is not None}
     copy["id"] = component.get("id") or next(fresh)
+    if isinstance(copy.get("emoji"), dict):
+        copy["emoji"] = {k: v for k, v in copy["emoji"].items() if v is not None}
     kind = copy["type"]
-    for key in ("components",):
-        if key in copy:
-            copy[key] = [_echo(child, fresh) for child in copy[key]]
+    if "components" in copy:
+        copy["components"] = [_echo(child, fresh) for child in copy["components"]]
     for key in ("accessory", "component"):
         if isinstance(copy.get(key), dict):
             copy[key] = _echo(copy[key], fresh)

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.discord import commands, components, present
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.commands import Command
-from sandbox.discord.models import Attachment, Channel, Guild, Interaction, Json, Message, User
+from sandbox.discord.models import Channel, Guild, Interaction, Json, Message, User
 from sandbox.discord.permissions import P, can_see
 from sandbox.discord.uploads import Body, adopt
 from sandbox.discord.world import World
@@ -91,7 +91,7 @@ class Composer:
         self.world, self.cdn = world, cdn
         self.channel, self.person = channel, person
         self.files = body.files
-        self.attachments: list[Attachment] = []
+        self.unchecked = False
         self.resolved: Json = {}
 
     # --- slash commands
@@ -159,6 +159,8 @@ class Composer:
 
     async def _value(self, option: Json, name: str, value: Any) -> Any:
         kind = option["type"]
+        if self.unchecked and kind in (commands.STRING, commands.INTEGER, commands.NUMBER):
+            return value
         if option.get("choices"):
             return self._choice(option, value)
         if kind == commands.STRING:
@@ -185,7 +187,6 @@ class Composer:
             raise ValueError(f"The option {option['name']!r} needs a file.")
         owner = self.world.application_id
         attachment = await adopt(upload, self.world, self.cdn, owner, ephemeral=True)
-        self.attachments.append(attachment)
         shown = present.attachment(self.world, attachment)
         self.resolved.setdefault("attachments", {})[str(attachment.id)] = shown
         return str(attachment.id)

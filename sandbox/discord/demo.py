@@ -108,7 +108,8 @@ def _channels(world: World, guild: Guild, roles: dict[str, Role], ids: count[int
     channel("stills", ChannelType.TEXT, studio, topic="Pictures that want to move")
     read_only = Overwrite(everyone, 0, deny=int(P.SEND_MESSAGES))
     bot_posts = Overwrite(kinora, 0, allow=int(P.SEND_MESSAGES))
-    news = {everyone: read_only, kinora: bot_posts}
+    writers = Overwrite(roles["Creators"].id, 0, allow=int(P.SEND_MESSAGES))
+    news = {everyone: read_only, kinora: bot_posts, writers.id: writers}
     channel("news", ChannelType.ANNOUNCEMENT, studio, topic="What is new", overwrites=news)
     tags = [{"id": str(next(ids)), "name": "Loop", "moderated": False, "emoji_id": None, "emoji_name": "🔁"}]
     showcase = channel("showcase", ChannelType.FORUM, studio, topic="Show what you made", tags=tags)

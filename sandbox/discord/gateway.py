@@ -103,6 +103,7 @@ class Connection:
         self.ws = ws
         self.session: Session | None = None
         self.closing = False
+        self.ended = asyncio.Event()
         self.last_heartbeat = time.monotonic()
         self._compress = _compressor(request.query.get("compress"))
         self._transport = request.transport
@@ -298,6 +299,7 @@ class Gateway:
             await self._serve(connection, request)
         finally:
             self.connections.discard(connection)
+            connection.ended.set()
             self._lose(connection)
         return ws
 
@@ -366,8 +368,12 @@ class Gateway:
 
     async def stop(self) -> None:
         """End every connection with "going away"."""
-        for connection in list(self.connections):
-            await connection.ws.close(code=WSCloseCode.GOING_AWAY)
+        connections = list(self.connections)
+        self.close_all(WSCloseCode.GOING_AWAY, "The sandbox stops.", resumable=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                for connection in connections:
+                    await connection.ended.wait()
 
     # --- identifying
 

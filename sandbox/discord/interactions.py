@@ -64,11 +64,10 @@ class Interactions:
         *,
         source: Message | None = None,
         parent: Interaction | None = None,
-        number: int | None = None,
     ) -> Interaction:
         """Make an interaction and hand it to the bot; whoever watches sees it fail after 3 seconds."""
         world = self.world
-        number = number or world.snowflake()
+        number = world.snowflake()
         secret = base64.urlsafe_b64encode(f"interaction:{number}:{secrets.token_hex(32)}".encode())
         token = secret.decode().rstrip("=")
         interaction = Interaction(
@@ -222,9 +221,7 @@ class Interactions:
         return inner
 
     def _has_body(self, draft: Draft) -> bool:
-        return any(draft.get(k) for k in ("content", "embeds", "components", "poll")) or bool(
-            draft.body.files
-        )
+        return bool(draft.body.files) or any(draft.get(k) for k in ("content", "embeds", "components"))
 
     async def _reply(self, i: Interaction, data: Json, body: Body) -> None:
         kind = self._response_kind(i)
@@ -233,15 +230,16 @@ class Interactions:
 
     async def _defer(self, i: Interaction, data: Json, body: Body) -> None:
         world = self.world
+        reference = self._source_reference(i)
         flags = MessageFlag.LOADING | (MessageFlag.EPHEMERAL if i.ephemeral else 0)
         message = Message(
             world.snowflake(),
             i.channel.id,
             world.bot,
             time.time(),
-            type=self._response_kind(i),
+            type=MessageType.REPLY if reference else self._response_kind(i),
             flags=int(flags),
-            reference=self._source_reference(i),
+            reference=reference,
             interaction=i,
             ephemeral_for=i.user.id if i.ephemeral else None,
         )
@@ -276,7 +274,6 @@ class Interactions:
     async def _post(
         self, i: Interaction, draft: Draft, *, kind: int, ephemeral: bool, first: bool
     ) -> Message:
-        number = self.world.snowflake()
         reference = self._source_reference(i)
         if not first and i.response is not None and i.response.id in i.channel.messages:
             reference = Reference(i.channel.id, i.response.id, i.channel.guild_id)
@@ -288,7 +285,6 @@ class Interactions:
             interaction=i,
             ephemeral=ephemeral,
             reference=reference,
-            message_id=number,
         )
         if first:
             i.response = message

@@ -13,6 +13,7 @@ from sandbox.discord.cdn import Cdn
 from sandbox.discord.errors import ApiError
 from sandbox.discord.forms import Form, check_allowed_mentions, check_embeds
 from sandbox.discord.models import (
+    FORUM_TYPES,
     Attachment,
     Channel,
     Interaction,
@@ -67,8 +68,8 @@ def check(body: Body, *, v2: bool = False, content_limit: int = CONTENT_LIMIT) -
     form.string(("content",), payload.get("content"), high=content_limit)
     form.boolean(("tts",), payload.get("tts"))
     form.integer(("flags",), payload.get("flags"), low=0, high=2**31 - 1)
-    if payload.get("nonce") is not None and len(str(payload["nonce"])) > 25:
-        form.wrong(("nonce",), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    nonce = payload.get("nonce")
+    form.string(("nonce",), str(nonce) if isinstance(nonce, int) else nonce, high=25)
     check_embeds(form, payload.get("embeds"))
     reference = payload.get("message_reference")
     if reference is not None:
@@ -122,12 +123,11 @@ class Messages:
         """Insist that the bot may post this here: its permissions, and the thread's state."""
         world = self.world
         if channel.recipient is not None:
-            if not channel.recipient.accepts_dms:
-                raise ApiError(50007)
+            self._check_dm(channel.recipient)
             return
         if not channel.holds_messages:
             world.require(channel)
-            raise ApiError(50008)
+            raise ApiError(40058 if channel.type in FORUM_TYPES else 50008)
         world.require(channel, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
         bits = world.permissions(channel)
         if draft.body.files and not bits & P.ATTACH_FILES:
@@ -137,6 +137,13 @@ class Messages:
         if draft.get("message_reference") and not bits & P.READ_MESSAGE_HISTORY:
             raise ApiError(160002)
         self.check_thread_open(channel, bits)
+
+    def _check_dm(self, recipient: User) -> None:
+        bot = self.world.bot.id
+        if not any({bot, recipient.id} <= set(g.members) for g in self.world.guilds.values()):
+            raise ApiError(50278)
+        if not recipient.accepts_dms:
+            raise ApiError(50007)
 
     def check_thread_open(self, channel: Channel, bits: int) -> None:
         """Refuse posting in a locked thread to those who may not manage threads."""
@@ -161,7 +168,7 @@ class Messages:
     ) -> Message:
         """Make a message of a draft, put it in its channel and tell everyone."""
         world = self.world
-        if not _says_something(draft, [*draft.body.files]):
+        if not says_something(draft, [*draft.body.files]):
             raise ApiError(50006)
         if channel.id not in world.channels:
             raise ApiError(10003)
@@ -299,6 +306,8 @@ class Messages:
     def _decide_pings(self, channel: Channel, message: Message) -> None:
         """Decide who is really notified: those mentioned who see the message; in a DM, its other end."""
         world = self.world
+        if channel.is_thread and message.ephemeral_for is None:
+            self._add_mentioned(channel, message)
         if message.flags & MessageFlag.SUPPRESS_NOTIFICATIONS or message.loading:
             return
         if channel.recipient is not None:
@@ -314,8 +323,12 @@ class Messages:
         people = [world.users[u] for u in sorted(concerned) if not world.users[u].bot]
         seeing = [u for u in people if can_see(world, channel, u) and world.visible(message, u)]
         message.notified = [u.id for u in seeing]
-        if channel.is_thread and message.ephemeral_for is None:
-            self.join(channel, message.notified)
+
+    def _add_mentioned(self, channel: Channel, message: Message) -> None:
+        """Add to a thread who is mentioned in it, as far as they see the channel it belongs to."""
+        parent = self.world.parent_of(channel)
+        users = (self.world.users[u] for u in message.mentions)
+        self.join(channel, [u.id for u in users if can_see(self.world, parent, u)])
 
     # --- changing and deleting
 
@@ -334,10 +347,7 @@ class Messages:
             raise ApiError(50083)
         ephemeral = message.ephemeral_for is not None
         added = await self._adopt_all(channel, draft, ephemeral=ephemeral)
-        for gone in message.attachments:
-            if gone not in kept:
-                self.cdn.files.pop(gone.id, None)
-                gone.path.unlink(missing_ok=True)
+        self._forget([a for a in message.attachments if a not in kept])
         message.attachments = [*kept, *added]
         was_loading = message.loading
         if "flags" in draft.payload:
@@ -358,14 +368,12 @@ class Messages:
             "embeds": message.embeds,
             "components": message.components,
         } | draft.payload
-        return _says_something(Draft(merged, draft.body), [*kept, *draft.body.files])
+        return says_something(Draft(merged, draft.body), [*kept, *draft.body.files])
 
     def delete(self, channel: Channel, message: Message) -> None:
         """Delete a message and its files."""
         channel.messages.pop(message.id, None)
-        for a in message.attachments:
-            self.cdn.files.pop(a.id, None)
-            a.path.unlink(missing_ok=True)
+        self._forget(message.attachments)
         if channel.thread is not None and message.position is not None:
             channel.thread.message_count -= 1
         data: Json = {"id": str(message.id), "channel_id": str(channel.id)}
@@ -375,6 +383,16 @@ class Messages:
         intent = DM_MESSAGES if channel.recipient else GUILD_MESSAGES
         guild = self.world.guild_of(channel)
         self.world.tell(Event("MESSAGE_DELETE", data, intent, guild, channel, only=only))
+
+    def forget_files(self, channel: Channel) -> None:
+        """Delete the files of a channel that is no more."""
+        for message in channel.messages.values():
+            self._forget(message.attachments)
+
+    def _forget(self, attachments: list[Attachment]) -> None:
+        for gone in attachments:
+            self.cdn.files.pop(gone.id, None)
+            gone.path.unlink(missing_ok=True)
 
     # --- telling
 
@@ -410,7 +428,8 @@ class Messages:
         self.world.tell(Event("TYPING_START", data, intent, guild, channel))
 
 
-def _says_something(draft: Draft, files: list[Any]) -> bool:
+def says_something(draft: Draft, files: list[Any]) -> bool:
+    """Tell whether there is anything in a message: text, embeds, components or files."""
     content = draft.get("content")
     said = isinstance(content, str) and content.strip()
     return bool(said or draft.get("embeds") or draft.get("components") or files or draft.get("sticker_ids"))

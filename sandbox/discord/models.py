@@ -43,7 +43,6 @@ class MessageType(IntEnum):
     """The kinds of message this stand-in makes."""
 
     DEFAULT = 0
-    CHANNEL_NAME_CHANGE = 4
     THREAD_CREATED = 18
     REPLY = 19
     CHAT_INPUT_COMMAND = 20
@@ -65,7 +64,6 @@ class MessageFlag(IntFlag):
 class InteractionType(IntEnum):
     """What a person did."""
 
-    PING = 1
     COMMAND = 2
     COMPONENT = 3
     AUTOCOMPLETE = 4
@@ -278,7 +276,6 @@ class Interaction:
     modal: Json | None = None
     choices: list[Json] | None = None
     followups: list[int] = field(default_factory=list)
-    attachments: list[Attachment] = field(default_factory=list)
 
 
 @dataclass

@@ -336,19 +336,19 @@ class PeopleRoutes:
             raise ValueError(f"Your files are too powerful: the limit is {limit} bytes.")
         return asked, person, channel, body, Composer(world, self.ctx.cdn, channel, person, body)
 
-    def _started(self, interaction: Interaction, composer: Composer) -> web.Response:
-        interaction.attachments = composer.attachments
+    def _started(self, interaction: Interaction) -> web.Response:
         return web.json_response({"interaction_id": str(interaction.id)})
 
     async def run(self, request: web.Request) -> web.Response:
         """POST /discord/run."""
         asked, person, channel, body, composer = await self._using(request)
         try:
+            composer.unchecked = bool(asked.get("unchecked"))
             name, data = await composer.command(str(asked.get("command", "")), asked.get("options") or {})
         finally:
             body.discard()
         start = self.ctx.interactions.start
-        return self._started(start(InteractionType.COMMAND, person, channel, data, name), composer)
+        return self._started(start(InteractionType.COMMAND, person, channel, data, name))
 
     async def autocomplete(self, request: web.Request) -> web.Response:
         """POST /discord/autocomplete."""
@@ -357,7 +357,7 @@ class PeopleRoutes:
         options.setdefault(focused, "")
         name, data = await composer.command(str(asked.get("command", "")), options, focused=focused)
         start = self.ctx.interactions.start
-        return self._started(start(InteractionType.AUTOCOMPLETE, person, channel, data, name), composer)
+        return self._started(start(InteractionType.AUTOCOMPLETE, person, channel, data, name))
 
     async def menu(self, request: web.Request) -> web.Response:
         """POST /discord/menu."""
@@ -370,7 +370,7 @@ class PeopleRoutes:
             target = find_user(self.ctx.world, text)
         name, data = composer.menu(str(asked.get("command", "")), target)
         start = self.ctx.interactions.start
-        return self._started(start(InteractionType.COMMAND, person, channel, data, name), composer)
+        return self._started(start(InteractionType.COMMAND, person, channel, data, name))
 
     async def click(self, request: web.Request) -> web.Response:
         """POST /discord/click."""
@@ -381,7 +381,7 @@ class PeopleRoutes:
         i = self.ctx.interactions.start(
             InteractionType.COMPONENT, person, channel, data, custom_id, source=message
         )
-        return self._started(i, composer)
+        return self._started(i)
 
     async def submit(self, request: web.Request) -> web.Response:
         """POST /discord/submit: the channel is the opened modal's."""
@@ -405,7 +405,7 @@ class PeopleRoutes:
             source=opened.source,
             parent=opened,
         )
-        return self._started(i, composer)
+        return self._started(i)
 
     # --- what became of it
 

@@ -274,7 +274,7 @@ def attachment(world: World, a: Attachment) -> Json:
 def _find_attachment(m: Message, url: str) -> Attachment | None:
     """Find the attachment an `attachment://` address or one of our own CDN addresses means."""
     for a in m.attachments:
-        if url in (f"attachment://{a.filename}", f"attachment://{a.title}"):
+        if url == f"attachment://{a.filename}":
             return a
         if f"attachments/{a.channel_id}/{a.id}/" in url:
             return a
@@ -318,7 +318,8 @@ def _shown_in_embeds(m: Message) -> set[int]:
             (embed.get("footer") or {}, "icon_url"),
         )
     ]
-    found = (_find_attachment(m, url) for url in urls if url)
+    # Embedded by its CDN address, an attachment is listed as well: people then see it twice.
+    found = (_find_attachment(m, url) for url in urls if url and url.startswith("attachment://"))
     return {a.id for a in found if a is not None}
 
 
@@ -393,9 +394,10 @@ def _reference(world: World, m: Message, *, nested: bool) -> Json:
 def _of_interaction(world: World, m: Message, i: Interaction) -> Json:
     shown: Json = {"webhook_id": str(world.application_id), "application_id": str(world.application_id)}
     # Only the response itself says which interaction it answers in the old, deprecated `interaction`.
-    if i.type is InteractionType.COMMAND and i.response is m:
+    answers = i.response is None or i.response is m
+    if i.type is InteractionType.COMMAND and answers:
         shown["interaction"] = {"id": str(i.id), "type": int(i.type), "name": i.name, "user": user(i.user)}
-    shown["interaction_metadata"] = metadata(i, None if i.response is m else i.response)
+    shown["interaction_metadata"] = metadata(i, None if answers else i.response)
     return shown
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.discord import present
 from sandbox.discord.errors import ApiError
 from sandbox.discord.forms import Form
-from sandbox.discord.messages import Draft, Messages
+from sandbox.discord.messages import Draft, Messages, says_something
 from sandbox.discord.models import (
     Channel,
     ChannelType,
@@ -109,17 +109,15 @@ class Threads:
     async def forum_post(
         self, forum: Channel, owner: User, payload: Json, draft: Draft
     ) -> tuple[Channel, Message]:
-        """Start a forum post: a thread whose first message has its id."""
+        """Start a forum post: a thread whose first message has its id; 50006 for an empty one."""
+        if not says_something(draft, [*draft.body.files]):
+            raise ApiError(50006)
         channel = self._make(forum, ChannelType.PUBLIC_THREAD, self.world.snowflake(), owner, payload)
         if channel.thread is not None:
             channel.thread.applied_tags = [int(t) for t in payload.get("applied_tags") or []]
-        try:
-            message = await self.messages.post(channel, owner, draft, message_id=channel.id)
-        except ApiError:
-            del self.world.channels[channel.id]
-            raise
-        forum.last_message_id = channel.id
         self.messages.tell_thread("THREAD_CREATE", channel, newly_created=True)
+        message = await self.messages.post(channel, owner, draft, message_id=channel.id)
+        forum.last_message_id = channel.id
         return channel, message
 
     def edit_as_bot(self, channel: Channel, payload: Json) -> None:
@@ -173,6 +171,7 @@ class Threads:
             for thread in self.world.threads_of(channel):
                 self.delete(thread)
         self.world.channels.pop(channel.id, None)
+        self.messages.forget_files(channel)
         guild = self.world.guild_of(channel)
         if channel.is_thread:
             data: Json = {

@@ -117,6 +117,9 @@ async def _read_multipart(
                 upload.path.unlink(missing_ok=True)
                 continue
             body.files[number] = upload
+    except ValueError:
+        body.discard()
+        raise ApiError(50109) from None
     except BaseException:
         body.discard()
         raise
@@ -161,17 +164,23 @@ async def _store(part: BodyPartReader, world: World, limit: int) -> Upload:
     """Stream a file to disk; past the limit its bytes are counted and dropped."""
     path = world.data_dir / f"{world.snowflake()}.part"
     size = 0
-    with await asyncio.to_thread(path.open, "wb") as file:
-        while chunk := await part.read_chunk(_CHUNK):
-            size += len(chunk)
-            if size <= limit:
-                await asyncio.to_thread(file.write, chunk)
+    try:
+        with await asyncio.to_thread(path.open, "wb") as file:
+            while chunk := await part.read_chunk(_CHUNK):
+                size += len(chunk)
+                if size <= limit:
+                    await asyncio.to_thread(file.write, chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return Upload(part.name or "", part.filename or "unknown", path, size)
 
 
 def safe_filename(name: str) -> str:
     """Turn a file's name into the form Discord keeps: ASCII letters, digits, dot, dash, underscore."""
-    return _UNSAFE.sub("", name.replace(" ", "_"))[-260:].lstrip(".") or "unknown"
+    path = Path(name.replace(" ", "_"))
+    stem = _UNSAFE.sub("", path.stem).lstrip(".")[:200] or "unknown"
+    return stem + _UNSAFE.sub("", path.suffix)
 
 
 async def adopt(

@@ -30,7 +30,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandb
 async def sandbox(house: Sandbox) -> AsyncIterator[Sandbox]:
     """A fresh world with quick renders, for a test that starts its own bots.
 
-    Afterwards every request and response that crossed the Discord wire is held against Discord's own document.
+    Afterwards all that crossed the Discord wire is held against Discord's own document.
     """
     await house.reset()
     await house.novita.settings(**QUICK)

@@ -52,6 +52,29 @@ async def video_in(person: Person, place: str, seconds: float = 30.0) -> Message
     return await person.wait_for_message(place, is_video, seconds)
 
 
+async def message_of(person: Person, place: str, job: str, words: str, seconds: float = 30.0) -> Message:
+    """Wait for a message that is about a job and has these words."""
+    return await person.wait_for_message(place, lambda m: job in m.text and words in m.text, seconds)
+
+
+async def paid(sandbox: Sandbox) -> None:
+    """Wait until something is paid."""
+
+    async def look() -> object:
+        return await sandbox.novita.payments() or None
+
+    await sandbox.wait(look, 20, "a payment", {"novita_payment"})
+
+
+async def fault_hit(sandbox: Sandbox) -> None:
+    """Wait until a fault has met a request."""
+
+    async def look() -> object:
+        return any(fault["hits"] for fault in await sandbox.faults.list()) or None
+
+    await sandbox.wait(look, 20, "a fault to be met", {"fault"})
+
+
 async def card_says(person: Person, card: Message, words: str, seconds: float = 30.0) -> Message:
     """Wait until the card's title is these words."""
     return await person.wait_for_message(

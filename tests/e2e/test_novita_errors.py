@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, job_of, video_in
+from tests.e2e.steps import animate, assert_same_video, card_says, job_of, message_of, video_in
 from tests.kinora import Kinora, NewKinora
 
 SUBMIT, RESULT = "^/v3/async/kling", "^/v3/async/task-result"
@@ -50,16 +50,16 @@ async def test_every_refusal_is_told_to_whom_it_concerns(sandbox: Sandbox, kinor
         await sandbox.faults.add("novita", "error", method="POST", path=SUBMIT, reason=reason)
         since = len(kinora.log)
         card = await animate(person, "Lounge", f"A prompt for {reason}")
-        told = await person.wait_for_message(
-            "Lounge", lambda m, job=job_of(card): job in m.text and "What happened" in m.text
-        )
+        told = await message_of(person, "Lounge", job_of(card), "What happened")
         assert told.pings == [person.name], reason
         assert asker_reads in told.text, reason
         assert "Nothing was charged" in told.text, reason
         assert f"A prompt for {reason}" in told.text.replace("\\", ""), reason
         errors = [line for line in kinora.log[since:] if " ERROR " in line]
         assert len(errors) == (operator_reads is not None), (reason, errors)
-        assert all(operator_reads in line and job_of(card) in line for line in errors if operator_reads), reason
+        assert all(operator_reads in line and job_of(card) in line for line in errors if operator_reads), (
+            reason
+        )
     assert await sandbox.novita.payments() == []
     await kinora.stop()  # the cards' last edits pass Discord's rate limit at their own pace
 
@@ -110,7 +110,9 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "fields"), LOST, ids=[f"{k} {f.get('status', '')}".strip() for k, f in LOST])
+@pytest.mark.parametrize(
+    ("kind", "fields"), LOST, ids=[f"{k} {f.get('status', '')}".strip() for k, f in LOST]
+)
 async def test_a_lost_answer_is_asked_about_and_never_paid_twice(
     sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
 ) -> None:
@@ -148,7 +150,9 @@ POLLS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "fields"), POLLS, ids=[f"{k} {v}" for k, f in POLLS for v in (list(f.values()) or [""])])
+@pytest.mark.parametrize(
+    ("kind", "fields"), POLLS, ids=[f"{k} {v}" for k, f in POLLS for v in (list(f.values()) or [""])]
+)
 async def test_a_failed_poll_is_only_asked_again(
     sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Wherever a command may be run, the video comes to the right place: once, paid once, with the right bytes."""
+"""Wherever a command is run, the video comes to the right place: paid once, with the right bytes."""
 
 from __future__ import annotations
 

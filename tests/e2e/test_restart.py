@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, is_video, job_of, video_in
+from tests.e2e.steps import animate, assert_same_video, card_says, fault_hit, is_video, job_of, paid, video_in
 from tests.kinora import Kinora, NewKinora
 
 Ending = Callable[[Kinora], Awaitable[int]]
@@ -66,8 +66,7 @@ async def test_a_crash_between_the_paid_request_and_its_answer_is_never_paid_aga
 ) -> None:
     await sandbox.faults.add("novita", "delay_after", method="POST", path="^/v3/async/", seconds=600)
     card = await animate(mia, "stills")
-    while not await sandbox.novita.payments():  # the request has arrived and is paid; the answer never comes
-        await asyncio.sleep(0.05)
+    await paid(sandbox)  # the request has arrived and is paid; the answer never comes
     await kinora.kill()
     await kinora.start()
     await card_says(mia, card, "Unconfirmed")
@@ -84,14 +83,15 @@ async def test_a_stop_waits_for_the_answer_to_the_paid_request(
 ) -> None:
     await sandbox.faults.add("novita", "delay_after", method="POST", path="^/v3/async/", seconds=2)
     card = await animate(mia, "stills")
-    while not await sandbox.novita.payments():
-        await asyncio.sleep(0.05)
+    await paid(sandbox)
     assert await kinora.stop() == 0
     await kinora.start()
     await assert_same_video(sandbox, await video_in(mia, card.id))
 
 
-async def test_a_crash_after_posting_does_not_post_again(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+async def test_a_crash_after_posting_does_not_post_again(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
     # The video stands in the thread, but Discord's answer does not reach the bot before it dies.
     await sandbox.faults.add(
         "discord", "delay_after", method="POST", path=r"/channels/\d+/messages$", seconds=600
@@ -113,10 +113,11 @@ async def test_a_crash_before_the_card_stands(
 ) -> None:
     path = r"/webhooks/\d+/[^/]+/messages/@original$"
     fault = await sandbox.faults.add("discord", "hang", method="PATCH", path=path, times=0)
-    interaction = await mia.run("animate", "stills", {"prompt": "Go"}, files={"image": "sandbox/pictures/paper-boat.jpg"})
+    interaction = await mia.run(
+        "animate", "stills", {"prompt": "Go"}, files={"image": "sandbox/pictures/paper-boat.jpg"}
+    )
     await interaction.wait_acknowledged()
-    while not any(f["hits"] for f in await sandbox.faults.list()):
-        await asyncio.sleep(0.05)
+    await fault_hit(sandbox)
     await kinora.kill()
     await sandbox.faults.remove(fault)
     await sandbox.discord.forward(3600 * hours)

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.pacing import Turns, backoff, next_poll
+from bot.jobs.pacing import Turns, backoff, next_poll, revised
 
 CHANCE = st.floats(0, 1)
 
@@ -23,6 +23,14 @@ def test_backoff_grows_to_a_minute_and_no_further(attempt: int, chance: float) -
 @given(after=st.floats(0, 1e9), chance=CHANCE)
 def test_what_the_other_side_asks_for_is_honoured(after: float, chance: float) -> None:
     assert min(after, 600) <= backoff(1, after, chance) <= 600.5
+
+
+@given(expected=st.floats(0, 1e6), eta=st.floats(1, 1e5), now=st.floats(0, 1e6))
+def test_the_estimate_moves_only_when_it_is_worth_it(expected: float, eta: float, now: float) -> None:
+    first = revised(expected, eta, now)
+    assert first in (expected, now + eta)
+    assert revised(first, eta - 1, now + 1) == first  # the same estimate, a second later
+    assert revised(expected, None, now) == expected
 
 
 async def test_first_come_first_served_within_the_limit() -> None:

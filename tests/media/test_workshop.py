@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -25,10 +24,11 @@ LIMITS = Limits()
 
 @pytest_asyncio.fixture
 async def workshop() -> AsyncIterator[Workshop]:
+    before = children()
     workshop = Workshop()
     yield workshop
     await workshop.close()
-    assert children() == []
+    assert children() <= before
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,14 @@ def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return films.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
 
 
-def children() -> list[int]:
-    """List this process's children, the dead but uncollected ones too."""
-    found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    return [int(line.split()[0]) for line in found.stdout.splitlines() if "ps -o" not in line]
+def children() -> set[int]:
+    """Return this process's children, the dead but uncollected ones too."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(entry.name))
+    return found
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -185,6 +187,7 @@ async def test_a_process_makes_room_after_its_share(workshop, tmp_path, monkeypa
 
 
 async def test_closing_ends_work_in_hand(tmp_path):
+    before = children()
     workshop = Workshop()
     await still_of(workshop, tmp_path)
     os.kill(workshop.pids[0], signal.SIGSTOP)
@@ -196,7 +199,7 @@ async def test_closing_ends_work_in_hand(tmp_path):
             await task
     with pytest.raises(WorkshopError, match="closed"):
         await still_of(workshop, tmp_path)
-    assert children() == []
+    assert children() <= before
 
 
 async def test_a_process_that_cannot_start_is_nobodys_bad_picture(workshop, tmp_path, monkeypatch):
@@ -217,6 +220,12 @@ async def test_decoders_see_no_secrets(workshop, tmp_path, monkeypatch):
     environment = Path(f"/proc/{workshop.pids[0]}/environ").read_bytes()
     assert b"PATH=" in environment
     assert b"DISCORD_TOKEN" not in environment
+
+
+async def test_the_bot_itself_loads_no_decoder():
+    script = "import bot.media.workshop, sys; sys.exit(bool({'PIL', 'av', 'pillow_heif'} & set(sys.modules)))"
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=Path(__file__).parents[2])
+    assert await bot.wait() == 0
 
 
 async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path, long_film):

@@ -11,7 +11,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from sandbox.client import Message, Refused, Sandbox
+from sandbox.client import Interaction, Message, Refused, Sandbox
 from sandbox.client import start as start_sandbox
 from tests.sandbox.conftest import Answer, Connect, GatewayClient, Json, Rest, Run, png
 
@@ -183,6 +183,10 @@ async def test_attachments(rest: Rest) -> None:
     assert (still["filename"], still["content_type"]) == ("my_still.PNG", "image/png")
     assert (still["width"], still["height"], still["description"]) == (40, 30, "a still")
     assert await rest.sandbox.download(message["embeds"][0]["image"]["url"]) == b"hello"
+    # Embedded by its address, as after an edit with a fetched embed, it is listed too.
+    by_url = {"embeds": [{"image": {"url": message["embeds"][0]["image"]["url"]}}]}
+    edited = await rest.ok("PATCH", f"{path}/{message['id']}", by_url)
+    assert len(edited["attachments"]) == 2
     # Keep one, drop the other, add a third.
     body = {"embeds": [], "attachments": [{"id": still["id"]}, {"id": "0", "filename": "new.bin"}]}
     one = f"{path}/{message['id']}"
@@ -196,6 +200,18 @@ async def test_attachments(rest: Rest) -> None:
     assert (await rest("GET", one)).code == 10008
     with pytest.raises(Refused):
         await rest.sandbox.download(still["url"])
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("a b.png", "a_b.png"), ("../../x.png", "x.png"), ("фото.JPG", "unknown.JPG"), ('a"b;.mp4', "ab.mp4")],
+)
+async def test_file_names(rest: Rest, given: str, kept: str) -> None:
+    path = f"/channels/{rest.channels['stills']}/messages"
+    body = {"attachments": [{"id": 0, "filename": given}]}
+    message = await rest.ok("POST", path, body, files={"files[0]": ("x", b"hello")})
+    assert message["attachments"][0]["filename"] == kept
+    assert await rest.sandbox.download(message["attachments"][0]["url"]) == b"hello"
 
 
 async def test_cdn(rest: Rest) -> None:
@@ -240,6 +256,16 @@ async def test_nonce(rest: Rest) -> None:
     assert (await rest.post("stills", content="x", nonce="job-1"))["id"] != at_once[0]["id"]
     await rest.sandbox.discord.forward(3600)
     assert (await rest.post("stills", **body))["id"] != at_once[0]["id"]
+
+
+async def test_nonce_after_a_lost_answer(rest: Rest) -> None:
+    await rest.sandbox.faults.add("discord", "drop_after", method="POST", path="/messages$")
+    body = {"content": "once", "nonce": "job-2", "enforce_nonce": True}
+    with pytest.raises(aiohttp.ClientError):
+        await rest.post("stills", **body)
+    again = await rest.post("stills", **body)
+    seen = await rest.sandbox.person("mia").messages("stills")
+    assert [m.id for m in seen] == [again["id"]]
 
 
 async def test_list_and_reply(rest: Rest) -> None:
@@ -302,7 +328,7 @@ async def test_only_own_messages_can_be_edited(rest: Rest) -> None:
         ("stills", "SEND_MESSAGES", 50013),
         ("Lounge", "CONNECT", 50001),
         ("private", "", 50001),
-        ("showcase", "", 50008),
+        ("showcase", "", 40058),
         ("Talk", "", 50008),
     ],
 )
@@ -344,6 +370,8 @@ async def test_bot_removed(rest: Rest, gateway: GatewayClient) -> None:
     assert (await rest("GET", f"/guilds/{rest.guild_id}")).code == 10004
     path = f"/channels/{rest.channels['stills']}/messages"
     assert (await rest("POST", path, {"content": "x"})).code == 50001
+    dm = await rest.ok("POST", "/users/@me/channels", {"recipient_id": rest.people["mia"]})
+    assert (await rest("POST", f"/channels/{dm['id']}/messages", {"content": "x"})).code == 50278
     await rest.sandbox.discord.add_bot()
     assert (await gateway.until("GUILD_CREATE"))["id"] == rest.guild_id
     await rest.post("stills", content="back")
@@ -384,6 +412,8 @@ async def test_threads_that_are_not_allowed(rest: Rest) -> None:
     assert (await rest("POST", f"/channels/{theirs.id}/messages", {"content": "x"})).code == 50013
     secret = await rest.sandbox.discord.start_thread("stills", "mia", "secret", private=True)
     assert (await rest("GET", f"/channels/{secret.id}")).code == 50001
+    await rest.sandbox.person("mia").post(secret.id, f"<@{rest.application_id}> come in")
+    assert (await rest.ok("GET", f"/channels/{secret.id}"))["member_count"] == 2
     # Send Messages has no effect in threads.
     await rest.sandbox.discord.overwrite("stills", "Kinora", deny=["SEND_MESSAGES"])
     public = await rest.sandbox.discord.start_thread("stills", "mia", "public")
@@ -554,8 +584,8 @@ async def test_reply_once_and_in_time(rest: Rest, gateway: GatewayClient) -> Non
     late = await invoke(rest, gateway)
     await rest.sandbox.discord.forward(4)
     assert (await rest.answer(late, 4, {"content": "late"})).code == 10062
-    state = await rest.sandbox.get(f"/discord/interactions/{late['id']}")
-    assert state["failed"]
+    failed = await Interaction(rest.sandbox, rest.sandbox.person("mia"), late["id"]).wait_failed()
+    assert not failed["acknowledged"]
 
 
 async def test_deferral_and_followups(rest: Rest, gateway: GatewayClient) -> None:
@@ -600,7 +630,8 @@ async def test_nitro_counts_in_replies_only(rest: Rest, gateway: GatewayClient) 
 
 async def test_buttons_selects_and_modals(rest: Rest, gateway: GatewayClient) -> None:
     mia = rest.sandbox.person("mia")
-    buttons = row(button(custom_id="again:1", label="Again"), button(custom_id="off", disabled=True))
+    again = button(custom_id="again:1", label="Again", emoji={"id": None, "name": "🔁"})
+    buttons = row(again, button(custom_id="off", disabled=True))
     options = [{"label": "One", "value": "1"}, {"label": "Two", "value": "2"}]
     menu = row({"type": 3, "custom_id": "pick", "options": options})
     await rest.post("stills", content="card", components=[buttons, menu])
@@ -861,6 +892,37 @@ async def test_discord_py_sees_discords_errors(sandbox: Sandbox, run: Run) -> No
     assert member.name == "olivia"
     await (await member.create_dm()).send("hello")
     assert (await sandbox.person("olivia").messages("dm"))[0].content == "hello"
+
+
+async def test_discord_py_replies_in_every_place(sandbox: Sandbox, run: Run) -> None:
+    bot = discord.Client(intents=discord.Intents.default(), guild_ready_timeout=0.1)
+    tree = app_commands.CommandTree(bot)
+
+    @tree.command(name="where", description="Say where this is")
+    async def where(interaction: discord.Interaction) -> None:
+        channel = interaction.channel
+        assert isinstance(channel, discord.abc.Messageable)
+        await interaction.response.send_message(f"{type(channel).__name__} {interaction.context.dm_channel}")
+        await channel.send("and here")
+
+    await run(bot)
+    await tree.sync()
+    rosa = sandbox.person("rosa")
+    thread = await sandbox.discord.start_thread("stills", "rosa", "talk")
+    places = {
+        "stills": "TextChannel",
+        "news": "TextChannel",
+        thread.id: "Thread",
+        "Paper boats": "Thread",
+        "Lounge": "VoiceChannel",
+        "Premiere": "StageChannel",
+        "dm": "DMChannel",
+    }
+    for place, kind in places.items():
+        command = await rosa.run("where", place)
+        said = (await command.wait_response()).content
+        assert said == f"{kind} {place == 'dm'}"
+        await rosa.wait_for_message(place, lambda m: m.content == "and here")
 
 
 # --- the sandbox as a program

@@ -1,0 +1,1 @@
+"""Benches: what the bot costs, measured against the sandbox on this machine. `python -m bench.NAME`."""

@@ -1,0 +1,77 @@
+"""The still on its way: what Novita gets, what stays in the thread, what the person is told."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from sandbox.client import Person, Sandbox
+from tests import stills
+from tests.e2e.steps import animate, job_of, message_of, video_in
+from tests.kinora import Kinora
+
+# name in tests.stills: what the card says was done to it ("": it went as it was)
+CASES = {
+    "jpeg": "",
+    "png": "",
+    "jpeg_widest": "",
+    "webp": "Converted from WebP",
+    "webp_animated": "its first frame was taken",
+    "heic": "Converted from HEIC",
+    "avif": "Converted from AVIF",
+    "gif_animated": "Converted from GIF; its first frame was taken",
+    "bmp": "Converted from BMP",
+    "jpeg_orientation_6": "turned upright",
+    "jpeg_cmyk": "its print colours were turned into screen colours",
+    "png_transparent": "its transparency was laid on white",
+    "jpeg_over_7mb": "aved again so that Novita takes it",
+}
+
+
+async def test_every_kind_of_picture_arrives_as_novita_wants_it(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.discord.guild(premium_tier=2)
+    for name, note in CASES.items():
+        source = stills.data(name)
+        card = await animate(mia, "Lounge", f"Move the {name}", image=("picture.bin", source))
+        (shown,) = card.attachments
+        kept = await shown.read()
+        await message_of(mia, "Lounge", job_of(card), "your video is here")
+        task = next(t for t in await sandbox.novita.tasks() if t["prompt"] == f"Move the {name}")
+        assert task["image"]["sha256"] == hashlib.sha256(kept).hexdigest(), (
+            name
+        )  # the card carries what was sent
+        assert (kept == source) is (note == ""), name
+        assert note in card.text, (name, card.text)
+        assert ("About the still" in card.text) is bool(note), name
+        with Image.open(BytesIO(kept)) as image:
+            assert image.format in ("JPEG", "PNG"), name
+            assert shown.filename.endswith({"JPEG": ".jpg", "PNG": ".png"}[image.format]), name
+        assert len(kept) <= 7_000_000, name
+
+
+@pytest.mark.parametrize("model", ["kling-v3.0-std-i2v", "kling-v3.0-pro-i2v"])
+async def test_each_model_gets_its_own_encoding(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, model: str
+) -> None:
+    card = await animate(
+        mia,
+        "stills",
+        model=model,
+        duration=10,
+        negative_prompt="blur",
+        cfg_scale=0.8,
+        image=("a.jpg", stills.data("jpeg")),
+    )
+    assert "Guidance" in card.text
+    await video_in(mia, card.id)
+    (task,) = await sandbox.novita.tasks()
+    assert task["unknown_fields"] in ([], {})
+    assert (task["model"], task["seconds"]) == (model, 10)
+    assert task["request"]["negative_prompt"] == "blur"
+    assert task["request"]["image"].startswith("data:image/jpeg;base64,")
+    assert task["image"]["sha256"] == hashlib.sha256(stills.data("jpeg")).hexdigest()

@@ -1,0 +1,158 @@
+"""`make demo` as a visitor runs it: a process of its own, with the sandbox and the bot as they ship."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from sandbox.demo import PICTURE, main
+from tests.e2e.steps import still
+from tests.kinora import REPOSITORY
+
+
+def demo(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox.demo", "--quick", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def run(*arguments: str | Path, **environ: str) -> tuple[int, str]:
+    with demo(*arguments, **environ) as process:
+        said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def assert_plays(path: Path, shape: float) -> None:
+    with av.open(str(path)) as film:
+        frames = list(film.decode(video=0))
+        assert film.streams.video[0].codec_context.name == "h264"
+    assert len(frames) > 100
+    assert frames[0].width / frames[0].height == pytest.approx(shape, rel=0.02)
+
+
+def test_the_picture_that_ships_becomes_a_video_paid_once(tmp_path: Path) -> None:
+    status, said = run("--out", tmp_path / "new" / "out")
+    assert status == 0, said
+    (video,) = (tmp_path / "new" / "out").glob("*.mp4")
+    with Image.open(PICTURE) as picture:
+        assert_plays(video, picture.width / picture.height)
+    for words in (
+        "acknowledged after",
+        "card: Waiting",
+        "thread opened",
+        "paid $0.35",
+        "rendered",
+        "card: Done",
+    ):
+        assert words in said
+    assert f"pinging mia: {video.name}" in said
+    assert str(video) in said
+    assert "byte for byte what Novita rendered" in said
+    assert "1 payment, $0.35" in said
+    assert not re.search(r"<t:|\*\*|\x1b|Traceback|WARNING", said)
+
+
+def test_a_picture_and_a_prompt_of_ones_own_on_a_terminal_that_knows_ascii_only(tmp_path: Path) -> None:
+    picture = tmp_path / "höchst eigen.png"
+    picture.write_bytes(still(400, 600))
+    # The settings of a real bot must not reach the demo's.
+    environ = {"PYTHONIOENCODING": "ascii", "DISCORD_TOKEN": "<real>", "DATABASE_URL": "nonsense"}
+    status, said = run("--image", picture, "--prompt", "Das Schiff fährt", "--out", tmp_path, **environ)
+    assert status == 0, said
+    (video,) = tmp_path.glob("*.mp4")
+    assert_plays(video, 400 / 600)
+    assert "thread opened: Das Schiff f?hrt" in said
+
+
+def test_a_picture_that_the_bot_refuses_ends_with_its_private_answer(tmp_path: Path) -> None:
+    picture = tmp_path / "small.png"
+    picture.write_bytes(still(64, 64))
+    status, said = run("--image", picture, "--out", tmp_path)
+    assert status == 1
+    assert "The picture is 64 × 64 pixels; each side needs at least 300." in said
+    assert "Nothing was charged." in said
+    assert "paid $" not in said
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_a_missing_picture_gets_one_sentence() -> None:
+    assert run("--image", "nowhere.png") == (2, "There is no file nowhere.png.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--image", "tests"], "tests is a folder; IMAGE must be a picture's file."),
+        (["--image", os.devnull], f"{os.devnull} is not an ordinary file."),
+        (["--out", "README.md"], "The video cannot be put in README.md: File exists."),
+    ],
+)
+def test_other_arguments_that_cannot_be_used_get_one_too(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
+# --- the end ------------------------------------------------------------------------------------------------
+
+
+def descendants(parent: int) -> Iterator[int]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            ppid = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if ppid == parent:
+            yield int(folder.name)
+            yield from descendants(int(folder.name))
+
+
+def wait_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 30
+    while any(running(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"left running: {pids}"
+        time.sleep(0.05)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_stopped_in_the_middle_it_leaves_nothing_running(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    with demo("--out", tmp_path, TMPDIR=str(tmp_path)) as process:
+        assert process.stdout is not None
+        assert any("submitted and queued" in line for line in process.stdout)
+        family = list(descendants(process.pid))
+        assert len(family) >= 2  # the bot, and the process that renders
+        process.send_signal(number)
+        assert process.wait(30) == status
+    wait_gone(family)
+    if number is not signal.SIGKILL:
+        assert not list(tmp_path.glob("kinora-demo-*"))
