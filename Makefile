@@ -30,6 +30,10 @@ format: $(DEV) ## let ruff mend and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+bench: $(DEV) ## what it costs: memory while videos are delivered, time to acknowledge
+	@$(BIN)/python -m bench.deliveries
+	@$(BIN)/python -m bench.acknowledgements
+
 setup: $(DEV) ## the virtual environment with everything pinned
 
 requirements: $(DEV) ## pin requirements.in and requirements-dev.in afresh, with hashes

@@ -193,7 +193,7 @@ class Delivery:
     ) -> discord.Message | None:
         """Look for a message an earlier run left: a nonce is remembered for a few minutes only."""
         me = self._client.user.id if self._client.user else 0
-        with suppress(discord.Forbidden):
+        with suppress(discord.Forbidden, discord.NotFound):  # posting there will say why
             async for message in target.history(limit=HISTORY):
                 marks = [embed.footer.text or "" for embed in message.embeds]
                 marks += [attachment.filename for attachment in message.attachments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 import aiohttp
 import discord
@@ -32,7 +33,8 @@ async def refuse(interaction: discord.Interaction, refusal: Refusal, prompt: str
             return
         # The first followup takes over the deferral's visibility, which is public: so the deferral goes
         # first.
-        await interaction.delete_original_response()
+        with suppress(discord.NotFound):
+            await interaction.delete_original_response()
         await interaction.followup.send(embed=embed, ephemeral=True)
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
         log.warning(

@@ -15,7 +15,8 @@ from sandbox.journal import Journal
 from sandbox.novita import Novita
 
 HOST = "127.0.0.1"
-DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - a made-up secret that opens only the sandbox
+# A made-up secret that opens only the sandbox. Its first part is the bot's id: some clients expect that.
+DEFAULT_TOKEN = "MTMyMzk4NDA2Njk2OTYwMDAwMA.sandbox.opens-nothing"  # noqa: S105
 DEFAULT_KEY = "sk_sandbox"
 # Requests that hang on purpose must not hold up the end.
 _GRACE_SECONDS = 1.0

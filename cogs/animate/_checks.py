@@ -29,13 +29,14 @@ MB = 2**20
 def place(interaction: discord.Interaction) -> bool:
     """Tell whether to make a thread here; raises `Refusal` when no result could be posted here."""
     kind = interaction.channel.type if interaction.channel is not None else None
-    if kind is discord.ChannelType.private:
-        return False
-    if interaction.guild_id is None or kind is None or not interaction.is_guild_integration():
+    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    if kind is discord.ChannelType.group or (interaction.guild_id is not None and only_theirs):
         raise Refusal(
             "Kinora is no member here, so it could not bring the video later.",
             "Use the command in a server that has Kinora, or in a direct message with it.",
         )
+    if interaction.guild_id is None:  # a direct message with the bot: no threads, no permissions
+        return False
     allowed = interaction.app_permissions
     in_thread = kind in THREADS
     if missing := _missing(allowed, in_thread):

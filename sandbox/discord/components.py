@@ -273,8 +273,7 @@ def echo(components: list[Json]) -> list[Json]:
 def _echo(component: Json, fresh: Iterator[int]) -> Json:
     copy: Json = {k: v for k, v in component.items() if v is not None}
     copy["id"] = component.get("id") or next(fresh)
-    if isinstance(copy.get("emoji"), dict):
-        copy["emoji"] = {k: v for k, v in copy["emoji"].items() if v is not None}
+    _drop_nulls_of_emoji(copy)
     kind = copy["type"]
     if "components" in copy:
         copy["components"] = [_echo(child, fresh) for child in copy["components"]]
@@ -287,7 +286,14 @@ def _echo(component: Json, fresh: Iterator[int]) -> Json:
         copy["items"] = [{"description": None, "spoiler": False, **item} for item in copy["items"]]
     if kind == STRING_SELECT:
         copy["options"] = [{k: v for k, v in o.items() if v is not None} for o in copy["options"]]
+        for option in copy["options"]:
+            _drop_nulls_of_emoji(option)
     return copy
+
+
+def _drop_nulls_of_emoji(owner: Json) -> None:
+    if isinstance(owner.get("emoji"), dict):
+        owner["emoji"] = {k: v for k, v in owner["emoji"].items() if v is not None}
 
 
 _SELECT_DEFAULTS: Json = {"min_values": 1, "max_values": 1}

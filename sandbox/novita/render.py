@@ -52,7 +52,10 @@ def main() -> None:
             answer = make(Path(job.pop("out")), **job)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+        try:
+            print(json.dumps(answer), flush=True)
+        except BrokenPipeError:  # the sandbox has gone
+            return
 
 
 def make(

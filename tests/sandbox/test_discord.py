@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -316,6 +317,56 @@ async def test_only_own_messages_can_be_edited(rest: Rest) -> None:
     await rest.sandbox.discord.settings(privileged_intents=["message_content"])
     told = await rest.ok("GET", one)
     assert (told["content"], len(told["attachments"])) == ("mine", 1)
+
+
+def damaged(value: Any, junk: Any) -> Iterator[Any]:
+    """Every copy of a JSON value with one thing in it replaced."""
+    yield junk
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        for worse in damaged(item, junk):
+            copy = value.copy()
+            copy[key] = worse
+            yield copy
+
+
+@pytest.mark.parametrize("junk", [None, True, -1, 2**40, "x" * 5000, [], [[]], {"a": 1}], ids=repr)
+async def test_garbage_is_refused_and_never_crashes_it(rest: Rest, junk: Any) -> None:
+    text = {"type": 10, "content": "x"}
+    media = {"media": {"url": "https://example.com/a.png"}}
+    section = {"type": 9, "components": [text], "accessory": {"type": 11, **media}}
+    gallery = {"type": 12, "items": [media]}
+    embed = {"title": "t", "footer": {"text": "f"}, "fields": [{"name": "n", "value": "v"}], "image": {}}
+    select = {"type": 3, "custom_id": "s", "options": [{"label": "a", "value": "b"}]}
+    message = {
+        "content": "x",
+        "embeds": [embed],
+        "components": [row(button()), row(select)],
+        "allowed_mentions": {"parse": [], "users": ["1"]},
+        "message_reference": {"message_id": "1", "fail_if_not_exists": False},
+        "flags": 0,
+        "nonce": "n",
+    }
+    v2 = {"flags": V2, "components": [{"type": 17, "components": [text, section, gallery]}]}
+    choices = [{"name": "a", "value": "b"}]
+    option = {"type": 3, "name": "o", "description": "d", "required": True, "choices": choices}
+    sub = {"type": 1, "name": "s", "description": "d", "options": [option]}
+    command = {"name": "c", "description": "d", "options": [sub], "contexts": [0], "name_localizations": {}}
+    thread = {"name": "t", "type": 11, "auto_archive_duration": 60, "applied_tags": ["1"], "message": {}}
+    stills, forum = rest.channels["stills"], rest.channels["showcase"]
+    requests = [
+        ("POST", f"/channels/{stills}/messages", message),
+        ("POST", f"/channels/{stills}/messages", v2),
+        ("POST", f"/channels/{stills}/threads", thread),
+        ("POST", f"/channels/{forum}/threads", thread),
+        ("PUT", f"/applications/{rest.application_id}/guilds/{rest.guild_id}/commands", [command]),
+        ("POST", "/users/@me/channels", {"recipient_id": "1"}),
+    ]
+    for method, path, body in requests:
+        for worse in damaged(body, junk):
+            answer = await rest(method, path, worse)
+            assert answer.status < 500, (path, worse)
+    await rest.ok("PUT", requests[4][1], [])
 
 
 # --- where the bot may do what
@@ -632,7 +683,8 @@ async def test_buttons_selects_and_modals(rest: Rest, gateway: GatewayClient) ->
     mia = rest.sandbox.person("mia")
     again = button(custom_id="again:1", label="Again", emoji={"id": None, "name": "🔁"})
     buttons = row(again, button(custom_id="off", disabled=True))
-    options = [{"label": "One", "value": "1"}, {"label": "Two", "value": "2"}]
+    emoji = {"id": None, "name": "1️⃣"}
+    options = [{"label": "One", "value": "1", "emoji": emoji}, {"label": "Two", "value": "2"}]
     menu = row({"type": 3, "custom_id": "pick", "options": options})
     await rest.post("stills", content="card", components=[buttons, menu])
     [card] = await mia.messages("stills")

@@ -129,8 +129,8 @@ async def test_an_error_has_the_shape_of_its_side(
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json")
     assert await answer.json() == {
         "code": 500,
-        "reason": "TASK_FAILED",
-        "message": "task failed",
+        "reason": "",
+        "message": "internal error",
         "metadata": {},
     }
     assert novita.acted == acted
