@@ -1,4 +1,4 @@
-"""How soon fifty commands at once are acknowledged, also by a busy bot: `python -m bench.acknowledgements`."""
+"""How soon fifty commands at once are acknowledged, by a busy bot too: `python -m bench.acknowledgements`."""
 
 from __future__ import annotations
 
