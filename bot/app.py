@@ -7,8 +7,8 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -20,9 +20,10 @@ from discord.utils import MISSING
 from bot import cards
 from bot.delivery import Delivery
 from bot.fetch import Fetcher
+from bot.films import Films
 from bot.jobs.drive import REMEDIES, Road
 from bot.jobs.engine import LocalEngine
-from bot.jobs.job import Job
+from bot.jobs.job import Job, rendered_again
 from bot.jobs.ledger import Ledger
 from bot.jobs.pacing import Turns, backoff
 from bot.media.workshop import Workshop
@@ -30,13 +31,15 @@ from bot.novita.client import AnswerLost, NovitaClient
 from bot.novita.codec import Kind, Problem
 from bot.novita.models import Model, catalogue
 from bot.settings import Settings
+from bot.shelf import Shelf
 from bot.stills import Stills
 
 log = logging.getLogger(__name__)
 
-COGS = ("cogs.refusals", "cogs.animate")
+COGS = ("cogs.refusals", "cogs.animate", "cogs.decisions", "cogs.show")
 HEALTH_FILE = "alive"
 HEALTH_SECONDS = 20.0
+STOP_SECONDS = 9.0
 
 
 class StartupError(Exception):
@@ -61,17 +64,65 @@ class Kinora(commands.Bot):
         self.settings = settings
         self.models = models
         self.stills: Stills
+        self.shelf: Shelf
+        self.stopping = False
+        self._under_way = 0
+        self._all_accepted = asyncio.Event()
         self._ledger: Ledger
         self._engine: LocalEngine
 
-    def connect_parts(self, stills: Stills, ledger: Ledger, engine: LocalEngine) -> None:
+    def connect_parts(self, stills: Stills, shelf: Shelf, ledger: Ledger, engine: LocalEngine) -> None:
         """Hand over the parts that need this client themselves to be built."""
-        self.stills, self._ledger, self._engine = stills, ledger, engine
+        self.stills, self.shelf, self._ledger, self._engine = stills, shelf, ledger, engine
 
     async def accept(self, job: Job) -> None:
         """Write a job down and set it going; once this returns, no crash loses it."""
         await self._ledger.accept(job)
         self._engine.put(job.id)
+
+    @asynccontextmanager
+    async def accepting(self) -> AsyncIterator[None]:
+        """Let a stop wait for what happens within: a command acknowledged, and not yet written down."""
+        self._under_way += 1
+        self._all_accepted.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._all_accepted.set()
+
+    async def quiesce(self) -> None:
+        """Take nothing new, and let go of the open jobs where they stand, within nine seconds."""
+        self.stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                if self._under_way:
+                    await self._all_accepted.wait()
+                await self._engine.stop()
+
+    async def find_job(self, job_id: str) -> Job | None:
+        """Read a job."""
+        return await self._ledger.get(job_id)
+
+    async def jobs_of(self, person_id: int) -> list[Job]:
+        """List somebody's latest jobs, newest first."""
+        return await self._ledger.jobs_of(person_id)
+
+    async def decide(self, job: Job, *, again: bool) -> Job | None:
+        """Settle an unconfirmed job as its asker said; gives the new job, if any. Raises `Superseded`."""
+        new = rendered_again(job) if again else None
+        await self._ledger.decide(job.id, new)
+        self._engine.put(job.id)
+        if new is not None:
+            self._engine.put(new.id)
+        return new
+
+    async def look_again(self, job: Job, target_id: int) -> None:
+        """Ask Novita once more for a job that ended without its video, and bring it here if it is there."""
+        claimed = await self._ledger.claim(job.id)
+        await self._ledger.note(claimed, check_at=time.time(), target_id=target_id, detour="", told=True)
+        self._engine.wake(job.id)
 
     async def on_ready(self) -> None:
         """Say that people can use it now (again after each new gateway session)."""
@@ -104,19 +155,25 @@ async def run(settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
-        running = asyncio.create_task(_serve(settings, stack))
+        bots: list[Kinora] = []
+        running = asyncio.create_task(_serve(settings, stack, bots))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             log.info("stopping: open jobs are taken up again at the next start")
+            if bots:
+                await bots[0].quiesce()  # while still connected, so that newcomers are told
             running.cancel()
         stopping.cancel()
         with suppress(asyncio.CancelledError):
             await running
 
 
-async def _serve(settings: Settings, stack: AsyncExitStack) -> None:
-    """Build everything, in the order in which a failure is cheapest, and stay connected."""
+async def _serve(settings: Settings, stack: AsyncExitStack, bots: list[Kinora]) -> None:
+    """Build everything, in the order in which a failure is cheapest, and stay connected.
+
+    The bot is put into `bots` once it has its parts.
+    """
     models = catalogue(settings.prices)
     ledger = Ledger(settings.database_url)
     await ledger.open()
@@ -137,9 +194,10 @@ async def _serve(settings: Settings, stack: AsyncExitStack) -> None:
     workshop = Workshop()
     stack.push_async_callback(workshop.close)
     stills = Stills(folder, pictures, workshop)
+    films = Films(folder, workshop)
     turns = Turns(settings.max_renders)
     stack.push_async_callback(turns.close)
-    delivery = Delivery(bot, models)
+    delivery = Delivery(bot, models, films)
     stack.push_async_callback(delivery.close)
     road = Road(
         ledger,
@@ -147,15 +205,16 @@ async def _serve(settings: Settings, stack: AsyncExitStack) -> None:
         delivery,
         stills,
         videos,
+        films,
         turns,
         models,
-        folder,
         poll_seconds=settings.poll_seconds,
         render_timeout=settings.render_timeout,
     )
     engine = LocalEngine(ledger, road)
     stack.push_async_callback(engine.stop)
-    bot.connect_parts(stills, ledger, engine)
+    bot.connect_parts(stills, Shelf(delivery, novita, pictures, videos, films), ledger, engine)
+    bots.append(bot)
 
     await _log_in(bot, settings)
     # Jobs need REST only: they go on before, and without, the gateway.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Waiting
+from bot.jobs.job import Cost, How, Job, Rendering, Sending, Stage, State, Waiting
 from bot.novita.models import CATALOGUE, UNITS_PER_DOLLAR, Model
 
 Embed = dict[str, Any]
@@ -97,10 +97,12 @@ def thread_name(job: Job) -> str:
 def _standing(job: Job, stage: Stage | None) -> tuple[str, str, int]:
     match job.state, stage:
         case State.DELIVERED, _:
-            how = " as a link" if job.linked else ""
-            return "Done", f"Delivered{how} {moment(job.ended_at or job.created_at)}.", GREEN
+            how = {How.FITTED: ", made smaller to fit", How.LINKED: " as a link"}.get(How(job.how), "")
+            where = " elsewhere" if job.detour else ""
+            return "Done", f"Delivered{where}{how} {moment(job.ended_at or job.created_at)}.", GREEN
         case State.CANCELLED, _:
-            return "Cancelled", f"Stopped by a person. {cost_sentence(job)}", GREY
+            what = f"Ordered again as job {job.again_as}." if job.again_as else "Let go."
+            return "Cancelled", f"{what} {cost_sentence(job)}", GREY
         case State.UNCONFIRMED, _:
             return "Unconfirmed", verdict_sentence(job), AMBER
         case State.FAILED, _:
@@ -118,6 +120,7 @@ def _standing(job: Job, stage: Stage | None) -> tuple[str, str, int]:
 HOLD_UPS: Mapping[str, str] = {
     "busy": "Novita has many requests just now; this one goes in as soon as it may.",
     "novita_away": "Novita does not answer just now. Kinora keeps trying on its own.",
+    "fitting": "The video is larger than Discord takes here, so it is being made smaller.",
     "discord_away": "Discord does not answer just now. Kinora keeps trying on its own.",
 }
 
@@ -133,19 +136,49 @@ def _rendering(job: Job, stage: Rendering) -> str:
 # --- the messages after it ----------------------------------------------------------------------------------
 
 
-def delivered(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
-    """Make the words under the attached video, which ping the asker."""
-    return f"<@{job.asker_id}> your video is here.", _fitted(_about(job, models, None, GREEN))
-
-
-def linked(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
-    """Make the message that carries a link because the file is larger than Discord takes here."""
+def delivered(job: Job, how: How, models: Mapping[str, Model], size: int = 0) -> tuple[str, Embed]:
+    """Make the words with the video, which ping the asker; `size` in bytes is what it was fitted to."""
     until = moment(job.video_expires_at or 0)
-    content = (
-        f"<@{job.asker_id}> your video is here, as a link, because the file is larger than Discord takes "
-        f"in this place. **The link ends {until}**, so save it soon: {job.video_url}"
-    )
-    return content, _fitted(_about(job, models, None, GREEN))
+    said = {
+        How.ATTACHED: "your video is here.",
+        How.FITTED: (
+            f"your video is here, made smaller ({size / 2**20:.1f} MB) because Discord takes no larger file "
+            f"in this place. [The original]({job.video_url}) is there until {until}."
+        ),
+        How.LINKED: (
+            "your video is here as a link, because Discord does not take the file in this place. "
+            f"**The link ends {until}**, so save it soon: {job.video_url}"
+        ),
+    }[how]
+    detour = f" {DETOURS.get(job.detour, DETOURS['forbidden'])}" if job.detour else ""
+    embed = _about(job, models, None, GREEN)
+    embed["footer"]["text"] += DELIVERED_MARK
+    return f"<@{job.asker_id}> {said}{detour}", _fitted(embed)
+
+
+DELIVERED_MARK = " · delivered"
+"""Ends the footer of every message that brings a video: by it and the job's id the message is found again."""
+
+DETOURS: Mapping[str, str] = {
+    "gone": "It comes here because the place it was meant for is gone.",
+    "locked": "It comes here because the thread it was meant for is locked.",
+    "forbidden": "It comes here because Kinora may not post in the place it was meant for any more.",
+}
+
+
+def is_delivery(footer: str, job_id: str) -> bool:
+    """Tell by its footer whether a message brings a job's video."""
+    return footer.startswith(f"job {job_id}") and footer.endswith(DELIVERED_MARK)
+
+
+def is_verdict(footer: str, job: Job) -> bool:
+    """Tell by its footer whether a message says how a job ended, in the way it stands now."""
+    return footer == verdict_footer(job)
+
+
+def verdict_footer(job: Job) -> str:
+    """Make the footer of a verdict, one for each end that a job may come to."""
+    return f"{_footer(job)} · {job.problem or job.state}"
 
 
 def verdict(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
@@ -153,6 +186,7 @@ def verdict(job: Job, models: Mapping[str, Model]) -> tuple[str, Embed]:
     title, status, colour = _standing(job, None)
     embed = _about(job, models, None, colour)
     embed["title"] = title
+    embed["footer"]["text"] = verdict_footer(job)
     embed["fields"].insert(0, _field("What happened", status))
     return f"<@{job.asker_id}>", _fitted(embed)
 
@@ -172,13 +206,21 @@ PROBLEMS: Mapping[str, str] = {
     "provider": "Novita had a problem of its own ({reason}). That is not your fault. Please try again later.",
     "task_failed": "Novita could not finish the render: {reason}. That is Novita's side, not yours.",
     "task_lost": "Novita no longer knows this task. Its operator can ask them with the task id below.",
-    "deadline": "The render was not ready after {reason}, so Kinora stopped waiting. Its task id is below.",
-    "video_gone": "The video was rendered, but it could not be downloaded from Novita ({reason}).",
-    "undelivered": "The video was rendered, but Discord would not take it here ({reason}).",
+    "deadline": (
+        "The render was not ready after {reason}, so Kinora stopped waiting. It looks once more {later}; "
+        "`/show {job}` asks at any time."
+    ),
+    "lost": "Kinora looked once more, and Novita still has no video. `/show {job}` asks again at any time.",
+    "video_gone": (
+        "The video was rendered, but it could not be fetched ({reason}). `/show {job}` tries again."
+    ),
+    "undelivered": (
+        "The video was rendered, but Discord takes it nowhere ({reason}). `/show {job}` brings it, anywhere "
+        "you can use Kinora. {link}"
+    ),
     "unconfirmed": (
         "The connection to Novita broke at the moment the render was ordered, so nobody can tell whether it "
-        "was taken and paid. Kinora does not order it again on its own. Ask the bot's operator to look, or "
-        "run the command again."
+        "was taken and paid. Kinora does not order it again on its own: you decide."
     ),
 }
 REASONS: Mapping[str, str] = {
@@ -196,8 +238,21 @@ def verdict_sentence(job: Job) -> str:
     template = PROBLEMS.get(job.problem, PROBLEMS["provider"])
     name, _, message = job.reason.partition(": ")
     reason = REASONS.get(name) or inert(cut(message or job.reason, 300)) or "no reason given"
-    sentence = template.format(reason=reason, model=f"`{job.model}`", replacement=_replacement(job))
-    return f"{sentence} {cost_sentence(job)}"
+    sentence = template.format(
+        reason=reason,
+        model=f"`{job.model}`",
+        replacement=_replacement(job),
+        job=job.id,
+        later=moment(job.check_at or 0),
+        link=_link(job),
+    )
+    return f"{sentence.strip()} {cost_sentence(job)}"
+
+
+def _link(job: Job) -> str:
+    if not job.video_url:
+        return ""
+    return f"[The video]({job.video_url}) itself is there until {moment(job.video_expires_at or 0)}."
 
 
 def cost_sentence(job: Job) -> str:
@@ -217,6 +272,37 @@ def _replacement(job: Job) -> str:
     model = CATALOGUE.get(job.model)
     successor = CATALOGUE.get(model.replacement or "") if model else None
     return successor.title if successor else "another model"
+
+
+AGAIN, LET_GO = "kinora:again:", "kinora:letgo:"
+"""How the two buttons' custom ids begin; the job's id follows."""
+
+
+def choices(job: Job) -> list[tuple[str, str]]:
+    """List the buttons under a verdict, as custom id and label: what only a person may decide."""
+    if job.state is not State.UNCONFIRMED:
+        return []
+    return [
+        (AGAIN + job.id, f"Render again (may cost a second time: {dollars(job.price)})"),
+        (LET_GO + job.id, "Let it go"),
+    ]
+
+
+def decided(job: Job, new: Job | None) -> Embed:
+    """Make what takes the place of the buttons."""
+    if new is None:
+        return note(f"Let go. {cost_sentence(job)}")
+    return note(f"Ordered again, as job {new.id} for about {dollars(new.price)}.")
+
+
+def note(sentence: str) -> Embed:
+    """Make a plain remark."""
+    return {"description": sentence, "color": GREY}
+
+
+def job_name(job: Job) -> str:
+    """Name a job in a list of one's own (Discord: 100 characters)."""
+    return cut(f"{job.id} · {job.state} · {' '.join(clean(job.prompt).split())}", 100)
 
 
 # --- refusals: before there is a job ------------------------------------------------------------------------
@@ -279,14 +365,17 @@ def _about(job: Job, models: Mapping[str, Model], title: str | None, colour: int
         fields.append(_field("Guidance", f"{job.cfg_scale:g}", inline=True))
     if job.negative_prompt:
         fields.append(_field("Leave out", cut(inert(job.negative_prompt), FIELD)))
-    footer = f"job {job.id}" + (f" · task {job.task_id}" if job.task_id else "")
     embed: Embed = {
         "description": ">>> " + inert(job.prompt),
         "color": colour,
         "fields": fields,
-        "footer": {"text": cut(footer, 200)},
+        "footer": {"text": _footer(job)},
     }
     return {"title": title, **embed} if title else embed
+
+
+def _footer(job: Job) -> str:
+    return cut(f"job {job.id}" + (f" · task {job.task_id}" if job.task_id else ""), 200)
 
 
 def _prompt_fields(name: str, text: str) -> list[dict[str, Any]]:

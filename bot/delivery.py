@@ -21,15 +21,19 @@ import aiohttp
 import discord
 
 from bot import cards
+from bot.films import Films
 from bot.jobs.drive import Placed, Refused, Sent, Unreachable
-from bot.jobs.job import Job, Stage, State, Waiting
+from bot.jobs.job import How, Job, Sending, Stage, State, Waiting
 from bot.novita.models import Model
+from bot.uploads import UploadLimits
 
 log = logging.getLogger(__name__)
 
 ENTITY_TOO_LARGE = 40005
 INVALID_TOKEN = 50027
 THREAD_EXISTS = 160004
+# Archived threads open again by themselves when somebody posts, unless they are locked.
+DETOURS = {10003: "gone", 10008: "gone", 50083: "locked", 160005: "locked"}
 HISTORY = 100
 """How far back, in messages, an earlier run's message is looked for."""
 SETTLING = 0.5
@@ -39,9 +43,11 @@ SETTLING = 0.5
 class Delivery:
     """The road's front at Discord, for one bot account."""
 
-    def __init__(self, client: discord.Client, models: Mapping[str, Model]) -> None:
+    def __init__(self, client: discord.Client, models: Mapping[str, Model], films: Films) -> None:
         self._client = client
         self._models = models
+        self._films = films
+        self._limits = UploadLimits()
         self._painters: dict[str, _Painter] = {}
         self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -74,7 +80,7 @@ class Delivery:
         # The token has died, or somebody deleted the reply: the card stands in the channel on its own.
         channel = self._channel(job.channel_id)
         with _discord_errors():
-            if found := await self._find(job, channel, skip=None):
+            if found := await self._find(channel, lambda message: _is_card(message, job)):
                 return found.id
             sent = await channel.send(
                 embed=embed,
@@ -99,10 +105,10 @@ class Delivery:
                 return job.channel_id
             raise
 
-    async def still_url(self, job: Job) -> str:
-        """Sign a fresh address for the still that the card carries; raises `Unreachable` or `Refused`."""
+    async def still_url(self, channel_id: int, card_id: int) -> str:
+        """Sign a fresh address for the still that a card carries; raises `Unreachable` or `Refused`."""
         with _discord_errors():
-            card = await self._channel(job.channel_id).fetch_message(job.card_id or 0)
+            card = await self._channel(channel_id).fetch_message(card_id)
         for attachment in card.attachments:
             return attachment.url
         raise Refused("the card's still was removed")
@@ -117,34 +123,84 @@ class Delivery:
         """Find the video that an earlier run posted; raises `Unreachable` or `Refused`."""
         target = self._channel(job.target_id or job.channel_id)
         with _discord_errors():
-            found = await self._find(job, target, skip=job.card_id)
-        return Sent(target.id, found.id, linked=not found.attachments) if found else None
+            found = await self._find(target, lambda message: _brings(message, job))
+        if found is None:
+            return None
+        return Sent(target.id, found.id, How.ATTACHED if found.attachments else How.LINKED)
+
+    async def video_url(self, job: Job) -> str | None:
+        """Sign a fresh address for the video in the message that brought it; None when it is not there."""
+        if job.target_id is None or job.video_message_id is None:
+            return None
+        with suppress(Refused), _discord_errors():
+            message = await self._channel(job.target_id).fetch_message(job.video_message_id)
+            for attachment in message.attachments:
+                return attachment.url
+        return None
 
     async def deliver(self, job: Job, video: Path) -> Sent:
-        """Post the video, once, pinging the asker; raises `Unreachable` or `Refused`."""
+        """Post the video, once, pinging the asker: attached, or made smaller, or as a link, in this order.
+
+        Raises `Unreachable`, or `Refused` when this place takes no message at all.
+        """
         if earlier := await self.delivered(job):
             return earlier
-        target = self._channel(job.target_id or job.channel_id)
+        place, stated = job.guild_id or 0, self._stated_limits(job)
+        playable = await self._films.playable(video)
+        size = (playable or video).stat().st_size
+        fits = self._limits.allows(place, size, stated)
+        if playable and fits and (sent := await self._attach(job, playable, How.ATTACHED)):
+            return sent
+        # One that fits but would not play is encoded to about its own size; the others are made to fit.
+        targets = [size] if fits and not playable else self._limits.targets(place, size, stated)
+        for limit in targets:
+            self.show(job, Sending(because="fitting"))
+            fitted = await self._films.fitted(video, limit)
+            if fitted is None:
+                break
+            if sent := await self._attach(job, fitted, How.FITTED):
+                return sent
+        content, embed = cards.delivered(job, How.LINKED, self._models)
+        with _discord_errors():
+            return await self._post(job, job.id, content, embed, How.LINKED)
+
+    async def _attach(self, job: Job, file: Path, how: How) -> Sent | None:
+        """Post the video as a file; None when the place does not take one of this size."""
+        size = file.stat().st_size
+        content, embed = cards.delivered(job, how, self._models, size)
         with _discord_errors():
             try:
-                content, embed = cards.delivered(job, self._models)
-                file = discord.File(video, filename=f"kinora-{job.id}.mp4")
-                return Sent(target.id, await self._post(job, target, content, embed, file), linked=False)
+                # The name decides whether it plays, whatever Novita called it.
+                attachment = discord.File(file, filename=f"kinora-{job.id}.mp4")
+                return await self._post(job, job.id, content, embed, how, attachment)
             except discord.HTTPException as error:
                 if error.status != 413 and error.code != ENTITY_TOO_LARGE:
                     raise
-            log.info("job %s: the file is larger than Discord takes here, so its link is sent", job.id)
-            content, embed = cards.linked(job, self._models)
-            return Sent(target.id, await self._post(job, target, content, embed, None), linked=True)
+        log.info("job %s: %d bytes are more than Discord takes here", job.id, size)
+        self._limits.refused(job.guild_id or 0, size)
+        return None
+
+    def _stated_limits(self, job: Job) -> list[int]:
+        """List what Discord stated: with the command (the asker's Nitro included) and of the guild itself."""
+        guild = self._client.get_guild(job.guild_id) if job.guild_id else None
+        stated = [guild.filesize_limit] if guild else [discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES]
+        return [job.upload_limit, *stated] if job.upload_limit else stated
+
+    async def elsewhere(self, job: Job) -> int | None:
+        """Name the next place: the channel, the thread's channel, the asker's DM; None: none is left."""
+        ways = [job.channel_id, job.parent_id, await self._direct(job.asker_id)]
+        left = ways[ways.index(job.target_id) + 1 :] if job.target_id in ways else ways
+        return next((way for way in left if way is not None), None)
+
+    async def _direct(self, person_id: int) -> int | None:
+        with suppress(Refused), _discord_errors():
+            return int((await self._client.http.start_private_message(person_id))["id"])
+        return None
 
     async def tell(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the asker unless the video itself did."""
-        if job.state is not State.DELIVERED:
-            target = self._channel(job.target_id or job.channel_id)
-            with _discord_errors():
-                if not await self._find(job, target, skip=job.card_id):
-                    content, embed = cards.verdict(job, self._models)
-                    await self._post(job, target, content, embed, None)
+        if job.state in (State.FAILED, State.UNCONFIRMED):
+            await self._tell_asker(job)
         if job.card_id is not None:
             painter = self._painter(job)
             painter.want(cards.card(job, None, self._models))
@@ -152,6 +208,22 @@ class Delivery:
                 await painter.settle()
             finally:
                 self._painters.pop(job.id, None)
+
+    async def _tell_asker(self, job: Job) -> None:
+        content, embed = cards.verdict(job, self._models)
+        nonce = f"{job.id}-{(job.problem or job.state)[:10]}"
+        place: Job | None = job
+        while place is not None:
+            target = self._channel(place.target_id or place.channel_id)
+            try:
+                with _discord_errors():
+                    if not await self._find(target, lambda message: _says_the_end(message, job)):
+                        await self._post(place, nonce, content, embed, view=_buttons(job))
+                return
+            except Refused as error:
+                log.info("job %s: its end cannot be told there: %s", job.id, error)
+                elsewhere = await self.elsewhere(place)
+                place = replace(place, target_id=elsewhere) if elsewhere else None
 
     async def close(self) -> None:
         """Stop painting."""
@@ -165,14 +237,15 @@ class Delivery:
     async def _post(
         self,
         job: Job,
-        target: discord.PartialMessageable,
+        nonce: str,
         content: str,
         embed: cards.Embed,
-        file: discord.File | None,
-    ) -> int:
-        parts: dict[str, Any] = {}
-        if file is not None:
-            parts["file"] = file
+        how: How = How.LINKED,
+        file: discord.File | None = None,
+        view: discord.ui.View | None = None,
+    ) -> Sent:
+        target = self._channel(job.target_id or job.channel_id)
+        parts: dict[str, Any] = {"file": file, "view": view}
         if target.id == job.channel_id and job.card_id is not None:  # no thread: say which card this answers
             parts["reference"] = discord.MessageReference(
                 message_id=job.card_id, channel_id=job.channel_id, fail_if_not_exists=False
@@ -180,25 +253,22 @@ class Delivery:
         sent: discord.Message = await target.send(
             content,
             embed=discord.Embed.from_dict(embed),
-            nonce=job.id,
+            nonce=nonce,
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, roles=False, replied_user=False, users=[discord.Object(job.asker_id)]
             ),
-            **parts,
+            **{name: part for name, part in parts.items() if part is not None},
         )
-        return sent.id
+        return Sent(target.id, sent.id, how)
 
     async def _find(
-        self, job: Job, target: discord.PartialMessageable, skip: int | None
+        self, target: discord.PartialMessageable, wanted: Callable[[discord.Message], bool]
     ) -> discord.Message | None:
         """Look for a message an earlier run left: a nonce is remembered for a few minutes only."""
         me = self._client.user.id if self._client.user else 0
         with suppress(discord.Forbidden, discord.NotFound):  # posting there will say why
             async for message in target.history(limit=HISTORY):
-                marks = [embed.footer.text or "" for embed in message.embeds]
-                marks += [attachment.filename for attachment in message.attachments]
-                mine = message.author.id == me and message.id != skip
-                if mine and any(job.id in mark for mark in marks):
+                if message.author.id == me and wanted(message):
                     return message
         return None
 
@@ -270,6 +340,34 @@ class _Painter:
                 self._wanted = None
 
 
+def _footers(message: discord.Message) -> list[str]:
+    return [embed.footer.text or "" for embed in message.embeds]
+
+
+def _is_card(message: discord.Message, job: Job) -> bool:
+    return any(attachment.filename.startswith(f"still-{job.id}.") for attachment in message.attachments)
+
+
+def _brings(message: discord.Message, job: Job) -> bool:
+    named = any(attachment.filename.startswith(f"kinora-{job.id}.") for attachment in message.attachments)
+    return named or any(cards.is_delivery(footer, job.id) for footer in _footers(message))
+
+
+def _says_the_end(message: discord.Message, job: Job) -> bool:
+    return any(cards.is_verdict(footer, job) for footer in _footers(message))
+
+
+def _buttons(job: Job) -> discord.ui.View | None:
+    """Make a verdict's buttons; who answers them is found by their custom id, also after a restart."""
+    if not (choices := cards.choices(job)):
+        return None
+    view = discord.ui.View(timeout=None)
+    for custom_id, label in choices:
+        view.add_item(discord.ui.Button(custom_id=custom_id, label=label))
+    view.stop()  # so that discord.py does not keep it and answer in our place
+    return view
+
+
 def _look(embed: cards.Embed) -> str:
     return json.dumps(embed, sort_keys=True)
 
@@ -288,6 +386,7 @@ def _discord_errors() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.code != INVALID_TOKEN and (error.status >= 500 or error.status in (401, 429)):
             raise Unreachable(f"Discord answered {error.status}") from None
-        raise Refused(f"Discord answered {error.status}, code {error.code}") from None
+        detour = DETOURS.get(error.code, "gone" if error.status == 404 else "forbidden")
+        raise Refused(f"Discord answered {error.status}, code {error.code}", detour) from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(f"no connection to Discord ({type(error).__name__})") from None

@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import cards
+from bot.app import Kinora
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,19 @@ class Refusal(Exception):
         self.remedy = remedy
 
 
-async def refuse(interaction: discord.Interaction, refusal: Refusal, prompt: str) -> None:
-    """Answer so that only the asker sees it, also after a public “thinking…”."""
+def refuse_while_stopping(bot: Kinora) -> None:
+    """Take nothing new while the bot is being stopped."""
+    if bot.stopping:
+        raise Refusal("Kinora is being restarted just now.", "Please try again in a minute.")
+
+
+async def refuse(
+    interaction: discord.Interaction, refusal: Refusal, prompt: str, *, replace: bool = True
+) -> None:
+    """Answer so that only the asker sees it, also after a public “thinking…”, which it takes the place of.
+
+    `replace` is False where the first answer was no “thinking…”, and stays.
+    """
     embed = discord.Embed.from_dict(cards.refusal(refusal.sentence, refusal.remedy, prompt))
     try:
         if not interaction.response.is_done():
@@ -33,8 +45,9 @@ async def refuse(interaction: discord.Interaction, refusal: Refusal, prompt: str
             return
         # The first followup takes over the deferral's visibility, which is public: so the deferral goes
         # first.
-        with suppress(discord.NotFound):
-            await interaction.delete_original_response()
+        if replace:
+            with suppress(discord.NotFound):
+                await interaction.delete_original_response()
         await interaction.followup.send(embed=embed, ephemeral=True)
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
         log.warning(

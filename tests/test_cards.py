@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import cards
-from bot.jobs.job import Cost, Job, Rendering, Sending, State, Waiting, new_id
+from bot.jobs.job import Cost, How, Job, Rendering, Sending, State, Waiting, new_id
 from bot.novita.models import CATALOGUE
 
 JOB = Job(
@@ -73,7 +73,7 @@ def test_no_text_breaks_a_message(prompt: str, negative: str) -> None:
     )
     for stage in (Waiting(1), Rendering(time.time()), Sending()):
         assert_within_limits(cards.card(job, stage, CATALOGUE))
-    assert_within_limits(cards.delivered(job, CATALOGUE)[1])
+    assert_within_limits(cards.delivered(job, How.FITTED, CATALOGUE, 5_000_000)[1])
     assert_within_limits(cards.refusal("No.", "Do.", prompt))
     failed = replace(job, state=State.FAILED, problem="input", reason="X: " + negative)
     assert_within_limits(cards.verdict(failed, CATALOGUE)[1])

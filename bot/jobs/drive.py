@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bot.fetch import Fetcher, FetchError
+from bot.films import Films
 from bot.jobs import pacing
-from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Waiting
-from bot.jobs.ledger import Ledger, Superseded
+from bot.jobs.job import Cost, How, Job, Rendering, Sending, Stage, State, Superseded, Waiting
+from bot.jobs.ledger import Ledger
 from bot.media.values import StillRefused
 from bot.novita.client import AnswerLost, NotSent, NovitaClient
 from bot.novita.codec import Kind, Order, Pending, Problem, Repeat, Submitted, Succeeded, TaskFailed
@@ -33,6 +34,12 @@ MAX_VIDEO_BYTES = 512 * 2**20
 VIDEO_SECONDS = 900.0
 PATIENCE = 3600.0
 """How long, in seconds, a step is tried while the other side is away."""
+BROKEN_TRIES = 3
+"""How often a file that is no video is fetched again."""
+WRITE_TRIES = 6
+"""How often what a paid request brought is written down, over about half a minute."""
+LATE_TRIES = 5
+"""How often a given-up task is asked for when its time has come."""
 FRESH_TASK_TRIES = 5
 """How often a task may be unknown at first: the submit's answer can be ahead of Novita's own books."""
 
@@ -45,12 +52,20 @@ class Unreachable(Exception):
         self.retry_after = retry_after
 
 
+class BrokenVideo(FetchError):
+    """Novita's file arrived whole, more than once, and is no video."""
+
+
 class Busy(Unreachable):
     """Novita's rate limit: nothing is wrong, it is only not our turn."""
 
 
 class Refused(Exception):
-    """Discord refuses for good: the place is gone, or the bot may not act there."""
+    """Discord refuses for good; `detour` names why: the place is "gone", "locked" or "forbidden"."""
+
+    def __init__(self, message: str, detour: str = "forbidden") -> None:
+        super().__init__(message)
+        self.detour = detour
 
 
 REMEDIES: Mapping[Kind, str] = {
@@ -75,7 +90,7 @@ class Sent:
 
     channel_id: int
     message_id: int
-    linked: bool
+    how: How
 
 
 class Front(Protocol):
@@ -88,8 +103,8 @@ class Front(Protocol):
     async def place(self, job: Job, still: Callable[[], Awaitable[Path]]) -> Placed:
         """Make the card stand and its thread exist; `still` is asked for only if the card has none yet."""
 
-    async def still_url(self, job: Job) -> str:
-        """Sign a fresh address for the still that the card carries."""
+    async def still_url(self, channel_id: int, card_id: int) -> str:
+        """Sign a fresh address for the still that a card carries."""
 
     def show(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""
@@ -98,7 +113,10 @@ class Front(Protocol):
         """Find the video that an earlier run posted."""
 
     async def deliver(self, job: Job, video: Path) -> Sent:
-        """Post the video, once."""
+        """Post the video, once: attached, or fitted, or as a link."""
+
+    async def elsewhere(self, job: Job) -> int | None:
+        """Name the next place for a video that its target does not take, None when there is none left."""
 
     async def tell(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the asker unless the video itself did."""
@@ -114,9 +132,9 @@ class Road:
         front: Front,
         stills: Stills,
         videos: Fetcher,
+        films: Films,
         turns: pacing.Turns,
         models: Mapping[str, Model],
-        folder: Path,
         *,
         poll_seconds: float,
         render_timeout: float,
@@ -126,31 +144,40 @@ class Road:
         self.front = front
         self.stills = stills
         self.videos = videos
+        self.films = films
         self.turns = turns
         self.models = models
-        self.folder = folder
         self.poll_seconds = poll_seconds
         self.render_timeout = render_timeout
         self.paying: set[asyncio.Task[Any]] = set()
 
     async def drive(self, job_id: str) -> None:
         """Take a job from wherever it stands to its end, and tell people how it ended."""
-        steps = {
-            State.ACCEPTED: self._accepted,
-            State.SUBMITTING: self._found_submitting,
-            State.RENDERING: self._rendering,
-            State.RENDERED: self._rendered,
-        }
         try:
             job = await self.ledger.claim(job_id)
-            while not job.ended:
-                job = await steps[job.state](job)
-            await self._tell(job)
+            while (step := self._next(job)) is not None:
+                job = await step(job)
         except Superseded:
             log.info("job %s: another run has it", job_id)
         finally:
             self.turns.leave(job_id)
             self.stills.drop(job_id)
+            self.films.drop(job_id)
+
+    def _next(self, job: Job) -> Callable[[Job], Awaitable[Job]] | None:
+        """Name the one step that is next for a job as it stands; None: its road is at its end."""
+        match job.state:
+            case State.ACCEPTED:
+                return self._accepted
+            case State.SUBMITTING:
+                return self._found_submitting
+            case State.RENDERING:
+                return self._rendering
+            case State.RENDERED:
+                return self._rendered
+        if not job.told:
+            return self._tell
+        return self._look_again if job.check_at is not None else None
 
     # --- accepted: nothing is paid yet ----------------------------------------------------------------------
 
@@ -199,9 +226,12 @@ class Road:
         """Get the still: from this disk, from the card, or, without a card yet, from the command."""
         if held := self.stills.held(job.id):
             return held
-        url = await self.front.still_url(job) if job.card_id is not None else job.source_url
-        if url is None:
-            raise Refused("the still is gone")
+        if job.card_id is not None:
+            url = await self.front.still_url(job.channel_id, job.card_id)
+        elif job.origin_channel_id is not None and job.origin_card_id is not None:
+            url = await self.front.still_url(job.origin_channel_id, job.origin_card_id)
+        else:
+            url = job.source_url or ""
         try:
             return (await self.stills.prepare(job.id, url, model)).path
         except StillUnreachable as error:
@@ -229,7 +259,9 @@ class Road:
             case Submitted(task_id):
                 # Logged before it is written down: should the disk fail just now, the id is not lost with it.
                 log.info("job %s: paid for, Novita's task is %s", job.id, task_id)
-                job = await self.ledger.move(job, State.RENDERING, task_id=task_id, submitted_at=time.time())
+                job = await self._write_down(
+                    partial(self.ledger.move, job, State.RENDERING, task_id=task_id, submitted_at=time.time())
+                )
             case Problem(repeat=Repeat.LATER):
                 hold_up = (Busy if answer.kind is Kind.LOAD else Unreachable)(
                     answer.reason, answer.retry_after
@@ -295,8 +327,9 @@ class Road:
                     self.front.show(job, Rendering(expected, because="novita_away"))
             # After the poll, so that a job found long past its time is asked for at least once.
             if elapsed > self.render_timeout:
-                reason = f"{self.render_timeout / 60:g} minutes"
-                return await self._fail(job, "deadline", reason, Cost.UNKNOWN)
+                minutes = f"{self.render_timeout / 60:g} minutes"
+                later = time.time() + self.render_timeout
+                return await self._fail(job, "deadline", minutes, Cost.UNKNOWN, check_at=later)
 
     async def _poll(self, job: Job) -> Pending | Succeeded | TaskFailed | Problem | AnswerLost:
         try:
@@ -308,9 +341,16 @@ class Road:
         return answer
 
     async def _rendered_at(self, job: Job, video: Succeeded) -> Job:
-        expires = time.time() + video.ttl
         return await self.ledger.move(
-            job, State.RENDERED, video_url=video.video_url, video_expires_at=expires, cost=Cost.PAID
+            job,
+            State.RENDERED,
+            video_url=video.video_url,
+            video_expires_at=time.time() + video.ttl,
+            cost=Cost.PAID,
+            problem="",
+            reason="",
+            told=False,
+            check_at=None,
         )
 
     # --- rendered: the video is ours to fetch and to bring --------------------------------------------------
@@ -318,40 +358,55 @@ class Road:
     async def _rendered(self, job: Job) -> Job:
         self.turns.leave(job.id)  # Novita is done with it, so the next may render
         self.front.show(job, Sending())
-        video = self.folder / f"{job.id}.mp4"
-        try:
-            # An earlier run may have posted it and died before writing that down.
-            sent = await self._patiently(job, lambda: self.front.delivered(job), Sending)
-            if sent is None:
-                job = await self._download(job, video)
-                sent = await self._patiently(job, lambda: self.front.deliver(job, video), Sending)
-        except FetchError as error:
-            return await self._fail(job, "video_gone", str(error), Cost.PAID)
-        except (Refused, Unreachable) as error:
-            return await self._fail(job, "undelivered", str(error), Cost.PAID)
-        finally:
-            with suppress(FileNotFoundError):
-                video.unlink()
-        return await self.ledger.move(
-            job,
-            State.DELIVERED,
-            video_message_id=sent.message_id,
-            target_id=sent.channel_id,
-            linked=sent.linked,
-        )
+        while True:
+            try:
+                sent = await self._bring(job)
+            except FetchError as error:
+                return await self._fail(job, "video_gone", str(error), Cost.PAID)
+            except Unreachable as error:
+                return await self._fail(job, "undelivered", str(error), Cost.PAID)
+            except Refused as error:
+                log.info("job %s: its place does not take the video: %s", job.id, error)
+                target = await self._patiently(job, partial(self.front.elsewhere, job), Sending)
+                if target is None:
+                    return await self._fail(job, "undelivered", str(error), Cost.PAID)
+                # Written before anything is posted there, so that after a crash it is looked for there.
+                job = await self.ledger.note(job, target_id=target, detour=error.detour)
+            else:
+                return await self.ledger.move(
+                    job,
+                    State.DELIVERED,
+                    video_message_id=sent.message_id,
+                    target_id=sent.channel_id,
+                    how=sent.how,
+                )
+
+    async def _bring(self, job: Job) -> Sent:
+        """Fetch the video and post it, unless an earlier run posted it and died before writing that down."""
+        earlier = await self._patiently(job, partial(self.front.delivered, job), Sending)
+        if earlier is not None:
+            return earlier
+        video = self.films.path(job.id)
+        if not video.exists():
+            job = await self._download(job, video)
+        return await self._patiently(job, partial(self.front.deliver, job, video), Sending)
 
     async def _download(self, job: Job, video: Path) -> Job:
         """Fetch the video, with a fresh link when the first has died; raises `FetchError` at last."""
-        patience = Patience()
+        patience, broken = Patience(), 0
         while True:
             try:
                 await self.videos.download(
                     job.video_url or "", video, max_bytes=MAX_VIDEO_BYTES, seconds=VIDEO_SECONDS
                 )
-                return job
+                if await self.films.is_video(video):
+                    return job
+                video.unlink()
+                raise BrokenVideo("what Novita hands out is no video")
             except FetchError as error:
                 hold_up = Unreachable(str(error), error.retry_after)
-                if not patience.bears(hold_up):
+                broken += isinstance(error, BrokenVideo)
+                if broken > BROKEN_TRIES or not patience.bears(hold_up):
                     raise
             self.front.show(job, Sending(because="novita_away"))
             await asyncio.sleep(patience.delay(hold_up))
@@ -362,14 +417,32 @@ class Road:
 
     # --- ended ----------------------------------------------------------------------------------------------
 
-    async def _tell(self, job: Job) -> None:
+    async def _tell(self, job: Job) -> Job:
+        self.turns.leave(job.id)
         with suppress(Refused, Unreachable):
-            await self._patiently(job, lambda: self.front.tell(job), None)
-        await self.ledger.note(job, told=True)
+            await self._patiently(job, partial(self.front.tell, job), None)
+        return await self.ledger.note(job, told=True)
 
-    async def _fail(self, job: Job, problem: str, reason: str, cost: Cost = Cost.NOTHING) -> Job:
+    async def _look_again(self, job: Job) -> Job:
+        """Ask once more, later, for a task that was given up, before it is called lost."""
+        await asyncio.sleep(max(0.0, (job.check_at or 0) - time.time()))
+        for attempt in range(1, LATE_TRIES + 1):
+            match await self._poll(job):
+                case Succeeded() as video:
+                    return await self._rendered_at(job, video)
+                case AnswerLost() | Problem(kind=Kind.PROVIDER | Kind.LOAD):
+                    await asyncio.sleep(pacing.backoff(attempt))
+                case _:
+                    break
+        return await self.ledger.note(job, check_at=None, problem="lost", told=False)
+
+    async def _fail(
+        self, job: Job, problem: str, reason: str, cost: Cost = Cost.NOTHING, **changes: object
+    ) -> Job:
         log.warning("job %s failed: %s (%s)", job.id, problem, reason)
-        return await self.ledger.move(job, State.FAILED, problem=problem, reason=reason[:500], cost=cost)
+        return await self.ledger.move(
+            job, State.FAILED, problem=problem, reason=reason[:500], cost=cost, told=False, **changes
+        )
 
     def _warn_operator(self, job: Job, problem: Problem) -> None:
         if remedy := REMEDIES.get(problem.kind):
@@ -394,6 +467,18 @@ class Road:
                     self.front.show(job, stage(because="discord_away"))
                 delay = patience.delay(hold_up)
             await asyncio.sleep(delay)
+
+    async def _write_down(self, write: Callable[[], Awaitable[Job]]) -> Job:
+        """Repeat a write that must not be lost for a database that is unwell: a full disk, a lock."""
+        for attempt in range(1, WRITE_TRIES):
+            try:
+                return await write()
+            except Superseded:
+                raise
+            except Exception as error:
+                log.error("the ledger cannot be written (%s); trying again", type(error).__name__)
+                await asyncio.sleep(pacing.backoff(attempt))
+        return await write()
 
     async def _shielded(self, step: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(step)

@@ -37,6 +37,14 @@ class LocalEngine:
             self._tasks[job_id] = task
             task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
 
+    def wake(self, job_id: str) -> None:
+        """Drive a job afresh, also one that sleeps until it is time to look again."""
+        if running := self._tasks.get(job_id):
+            running.cancel()
+            running.add_done_callback(lambda _: self.put(job_id))
+        else:
+            self.put(job_id)
+
     async def stop(self) -> None:
         """Let go of every job where it stands, once the paid requests on their way are written down."""
         self._stopped = True

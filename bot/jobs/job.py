@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,12 +32,25 @@ ARROWS: Mapping[State, frozenset[State]] = {
     State.SUBMITTING: frozenset({State.ACCEPTED, State.RENDERING, State.UNCONFIRMED, State.FAILED}),
     State.RENDERING: frozenset({State.RENDERED, State.FAILED, State.CANCELLED}),
     State.RENDERED: frozenset({State.DELIVERED, State.FAILED}),
-    State.UNCONFIRMED: frozenset(),
+    State.UNCONFIRMED: frozenset({State.CANCELLED}),
     State.DELIVERED: frozenset(),
-    State.FAILED: frozenset(),
+    # A task that was given up, or a video that reached nobody, may turn up after all.
+    State.FAILED: frozenset({State.RENDERED}),
     State.CANCELLED: frozenset(),
 }
-ENDED = frozenset(state for state, onward in ARROWS.items() if not onward)
+ENDED = frozenset({State.DELIVERED, State.UNCONFIRMED, State.FAILED, State.CANCELLED})
+
+
+class Superseded(Exception):
+    """Another run owns the job, or it has moved on: whoever gets this stops and touches nothing."""
+
+
+class How(StrEnum):
+    """How a video reached people."""
+
+    ATTACHED = "attached"  # as Novita made it, or in a container that plays
+    FITTED = "fitted"  # encoded again, smaller, to fit the place
+    LINKED = "linked"  # not at all: a link to it did
 
 
 class Cost(StrEnum):
@@ -52,9 +66,13 @@ class Job:
     """One row of the ledger.
 
     Ids of Discord's are integers, times are seconds since the epoch (UTC), the price is in 1/10000 USD.
-    `channel_id` is where the command was run and holds the card (`card_id`); `target_id` is where the video
-    goes: a thread, or that same channel. `token` and `source_url` open the first card for 15 minutes and a
-    day; both are dropped once the card stands.
+
+    `channel_id` is where the command was run and holds the card (`card_id`); `parent_id` is that thread's
+    channel, if it is one; `target_id` is where the video goes: a thread, that same channel, or where a
+    `detour` led. `token` and `source_url` open the first card for 15 minutes and a day; both are dropped once
+    the card stands. A job that renders another's still again finds it on the other's card (`origin_…`), and
+    the other names it (`again_as`). `upload_limit` is what Discord said, in bytes, when the command was run.
+    `check_at` is when a task that was given up is looked for once more.
     """
 
     id: str
@@ -81,7 +99,14 @@ class Job:
     video_url: str | None = None
     video_expires_at: float | None = None
     video_message_id: int | None = None
-    linked: bool = False
+    how: str = ""
+    parent_id: int | None = None
+    upload_limit: int = 0
+    detour: str = ""
+    origin_channel_id: int | None = None
+    origin_card_id: int | None = None
+    again_as: str = ""
+    check_at: float | None = None
     ended_at: float | None = None
     problem: str = ""
     reason: str = ""
@@ -97,6 +122,29 @@ class Job:
 def new_id() -> str:
     """Make a job id: random, 12 characters (59 bits), short enough for Discord's nonce of 25."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def rendered_again(job: Job) -> Job:
+    """Make a new job of the same still and settings, whose card and video go where the other's went."""
+    return Job(
+        id=new_id(),
+        state=State.ACCEPTED,
+        created_at=time.time(),
+        asker_id=job.asker_id,
+        guild_id=job.guild_id,
+        channel_id=job.target_id or job.channel_id,
+        parent_id=job.channel_id if job.target_id != job.channel_id else job.parent_id,
+        upload_limit=job.upload_limit,
+        model=job.model,
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        cfg_scale=job.cfg_scale,
+        duration=job.duration,
+        price=job.price,
+        still_done=job.still_done,
+        origin_channel_id=job.channel_id if job.card_id else job.origin_channel_id,
+        origin_card_id=job.card_id or job.origin_card_id,
+    )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.jobs.job import ARROWS, ENDED, Cost, Job, State
+from bot.jobs.job import ARROWS, ENDED, Cost, Job, State, Superseded
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -51,7 +51,14 @@ jobs = sa.Table(
     sa.Column("video_url", sa.Text),
     sa.Column("video_expires_at", sa.Double),
     sa.Column("video_message_id", sa.BigInteger),
-    sa.Column("linked", sa.Boolean, nullable=False),
+    sa.Column("how", sa.String(16), nullable=False),
+    sa.Column("parent_id", sa.BigInteger),
+    sa.Column("upload_limit", sa.BigInteger, nullable=False),
+    sa.Column("detour", sa.String(32), nullable=False),
+    sa.Column("origin_channel_id", sa.BigInteger),
+    sa.Column("origin_card_id", sa.BigInteger),
+    sa.Column("again_as", sa.String(25), nullable=False),
+    sa.Column("check_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("problem", sa.String(32), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
@@ -64,10 +71,6 @@ sa.Index("jobs_asker", jobs.c.asker_id, jobs.c.created_at)
 
 class LedgerError(Exception):
     """The database cannot be used; the message says why and what to do."""
-
-
-class Superseded(Exception):
-    """Another run owns the job, or it has moved on: whoever gets this stops and touches nothing."""
 
 
 class Ledger:
@@ -141,9 +144,35 @@ class Ledger:
             row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
         return _job(row) if row is not None else None
 
+    async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
+        """List somebody's latest jobs, newest first."""
+        query = jobs.select().where(jobs.c.asker_id == person_id)
+        query = query.order_by(jobs.c.created_at.desc()).limit(limit)
+        async with self._begin() as connection:
+            return [_job(row) for row in (await connection.execute(query)).mappings()]
+
+    async def decide(self, job_id: str, again: Job | None) -> Job:
+        """Settle an unconfirmed job as a person said: let it go, or also order it again as another job.
+
+        One transaction, so that of two people who decide at once one wins; raises `Superseded` for the other.
+        """
+        guard = jobs.c.state == State.UNCONFIRMED
+        changes = {
+            "state": State.CANCELLED,
+            "run": next(self._runs),
+            "told": False,
+            "again_as": again.id if again else "",
+        }
+        async with self._begin() as connection:
+            settled = await _change(connection, guard, job_id, changes)
+            if again is not None:
+                await connection.execute(jobs.insert().values(dataclasses.asdict(again)))
+        return settled
+
     async def open_jobs(self) -> list[str]:
-        """List the jobs that are not ended, or whose end people have not been told, oldest first."""
-        query = sa.select(jobs.c.id).where(jobs.c.told.is_(False)).order_by(jobs.c.created_at)
+        """List the jobs that are not ended, not told of, or to be looked for again; oldest first."""
+        unfinished = sa.or_(jobs.c.told.is_(False), jobs.c.check_at.is_not(None))
+        query = sa.select(jobs.c.id).where(unfinished).order_by(jobs.c.created_at)
         async with self._begin() as connection:
             return list((await connection.execute(query)).scalars())
 

