@@ -151,8 +151,9 @@ class Delivery:
         fits = self._limits.allows(place, size, stated)
         if playable and fits and (sent := await self._attach(job, playable, How.ATTACHED)):
             return sent
-        # One that fits but would not play is encoded to about its own size; the others are made to fit.
-        targets = [size] if fits and not playable else self._limits.targets(place, size, stated)
+        # One that fits but would not play is encoded afresh with room to spare; the others are made to fit.
+        spare = [min(2 * size, max(stated, default=2 * size))]
+        targets = spare if fits and not playable else self._limits.targets(place, size, stated)
         for limit in targets:
             self.show(job, Sending(because="fitting"))
             fitted = await self._films.fitted(video, limit)

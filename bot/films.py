@@ -12,9 +12,6 @@ from bot.media.workshop import Workshop, WorkshopError
 
 log = logging.getLogger(__name__)
 
-WORTH_WATCHING = 300_000
-"""The least bytes that a video is squeezed into; below, its link serves people better."""
-
 
 class Films:
     """Holds each job's video in a folder of its own, and has it probed, remuxed and fitted."""
@@ -57,10 +54,10 @@ class Films:
         return None
 
     async def fitted(self, path: Path, max_bytes: int) -> Path | None:
-        """Encode a video again to just under `max_bytes`; None when that would not be worth watching."""
+        """Encode a video again to just under `max_bytes`; None when that cannot be done."""
         target = path.with_name(f"fitted-{max_bytes}.mp4")
-        if target.exists() or max_bytes < WORTH_WATCHING:
-            return target if target.exists() else None
+        if target.exists():
+            return target
         try:
             return (await self._workshop.fit(path, target, max_bytes)).path
         except (CannotFit, NotAVideo, WorkshopError) as error:

@@ -31,6 +31,15 @@ class Redacted(logging.Formatter):
         return text
 
 
+def _without_trace(record: logging.LogRecord) -> bool:
+    """Say in one line that the gateway was lost; discord.py adds a traceback each time."""
+    if "reconnect" in str(record.msg) and record.exc_info:
+        kind = record.exc_info[0]
+        record.msg = f"gateway lost ({kind.__name__ if kind else 'closed'}): {record.msg}"
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True
+
+
 def set_up(level: str, secrets: Iterable[str]) -> None:
     """Send every log line to standard error, redacted; the libraries' chatter from WARNING on only."""
     handler = logging.StreamHandler()
@@ -38,5 +47,5 @@ def set_up(level: str, secrets: Iterable[str]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("bot", "cogs"):
         logging.getLogger(name).setLevel(level)
-    # A failed reconnect is discord.py's to repeat; its own lines say enough.
+    logging.getLogger("discord.client").addFilter(_without_trace)
     logging.getLogger("discord").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)

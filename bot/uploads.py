@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 FORGET_SECONDS = 3600.0
 """A refusal is believed this long: a server may be boosted any time."""
+WORTH_WATCHING = 300_000
+"""The least bytes that a video is squeezed into; below, its link serves people better."""
 STEPS = 3
 """How often to halve when every stated limit proved too high."""
 
@@ -32,7 +34,8 @@ class UploadLimits:
         ceiling = min(size, self._ceiling(place) or size)
         targets = sorted({limit for limit in stated if limit < ceiling}, reverse=True)
         lowest = targets[-1] if targets else ceiling
-        return targets + [lowest >> step for step in range(1, STEPS + 1)]
+        targets += [lowest >> step for step in range(1, STEPS + 1)]
+        return [target for target in targets if target >= WORTH_WATCHING]
 
     def _ceiling(self, place: int) -> int | None:
         size, at = self._refused.get(place, (0, 0.0))

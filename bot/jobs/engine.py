@@ -47,13 +47,18 @@ class LocalEngine:
 
     async def stop(self) -> None:
         """Let go of every job where it stands, once the paid requests on their way are written down."""
+        if self._stopped:
+            return
         self._stopped = True
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._road.paying:
             log.info("waiting for %d paid requests to be answered", len(self._road.paying))
-            await asyncio.wait(self._road.paying, timeout=STOP_SECONDS)
+            _, unanswered = await asyncio.wait(self._road.paying, timeout=STOP_SECONDS)
+            for task in unanswered:  # found in `submitting` by the next start, which asks a person
+                task.cancel()
+            await asyncio.gather(*unanswered, return_exceptions=True)
 
     async def _drive(self, job_id: str) -> None:
         """Drive to the end; what nobody foresaw is logged and tried again later, for the job is not over."""
