@@ -21,11 +21,12 @@ from bot import cards
 from bot.delivery import Delivery
 from bot.fetch import Fetcher
 from bot.films import Films
-from bot.jobs.drive import REMEDIES, Road
+from bot.jobs.drive import Road
 from bot.jobs.engine import LocalEngine
 from bot.jobs.job import Job, rendered_again
 from bot.jobs.ledger import Ledger
 from bot.jobs.pacing import Turns, backoff
+from bot.jobs.payment import REMEDIES, Payments
 from bot.media.workshop import Workshop
 from bot.novita.client import AnswerLost, NovitaClient
 from bot.novita.codec import Kind, Problem
@@ -194,17 +195,17 @@ async def _serve(settings: Settings, stack: AsyncExitStack, bots: list[Kinora]) 
     workshop = Workshop()
     stack.push_async_callback(workshop.close)
     stills = Stills(folder, pictures, workshop)
-    films = Films(folder, workshop)
+    films = Films(folder, videos, workshop)
     turns = Turns(settings.max_renders)
     stack.push_async_callback(turns.close)
     delivery = Delivery(bot, models, films)
     stack.push_async_callback(delivery.close)
     road = Road(
         ledger,
+        Payments(ledger, novita),
         novita,
         delivery,
         stills,
-        videos,
         films,
         turns,
         models,
@@ -213,7 +214,7 @@ async def _serve(settings: Settings, stack: AsyncExitStack, bots: list[Kinora]) 
     )
     engine = LocalEngine(ledger, road)
     stack.push_async_callback(engine.stop)
-    bot.connect_parts(stills, Shelf(delivery, novita, pictures, videos, films), ledger, engine)
+    bot.connect_parts(stills, Shelf(delivery, novita, pictures, films), ledger, engine)
     bots.append(bot)
 
     await _log_in(bot, settings)

@@ -22,8 +22,9 @@ import discord
 
 from bot import cards
 from bot.films import Films
-from bot.jobs.drive import Placed, Refused, Sent, Unreachable
+from bot.jobs.front import Placed, Sent
 from bot.jobs.job import How, Job, Sending, Stage, State, Waiting
+from bot.jobs.patience import Refused, Unreachable
 from bot.novita.models import Model
 from bot.uploads import UploadLimits
 

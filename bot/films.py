@@ -7,17 +7,27 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from bot.fetch import Fetcher, FetchError
 from bot.media.values import CannotFit, NotAVideo
 from bot.media.workshop import Workshop, WorkshopError
 
 log = logging.getLogger(__name__)
 
 
+MAX_BYTES = 512 * 2**20
+SECONDS = 900.0
+
+
+class BrokenVideo(FetchError):
+    """The file arrived whole, and is no video."""
+
+
 class Films:
     """Holds each job's video in a folder of its own, and has it probed, remuxed and fitted."""
 
-    def __init__(self, folder: Path, workshop: Workshop) -> None:
+    def __init__(self, folder: Path, fetcher: Fetcher, workshop: Workshop) -> None:
         self._folder = folder
+        self._fetcher = fetcher
         self._workshop = workshop
 
     def path(self, job_id: str) -> Path:
@@ -30,15 +40,22 @@ class Films:
         """Remove a job's video and all that was made of it."""
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
-    async def is_video(self, path: Path) -> bool:
-        """Tell whether a downloaded file is a video at all, and not an error page or a torso."""
-        try:
-            await self._workshop.probe(path)
-        except NotAVideo:
-            return False
-        except WorkshopError as error:
-            log.warning("a video could not be looked at: %s", error)
-        return True
+    async def fetch(self, job_id: str, url: str, fetcher: Fetcher | None = None) -> Path:
+        """Download a job's video, unless it lies here already; raises `FetchError`, or `BrokenVideo`.
+
+        A `fetcher` of its own is for a video that comes from somewhere else than Novita.
+        """
+        path = self.path(job_id)
+        if not path.exists():
+            await (fetcher or self._fetcher).download(url, path, max_bytes=MAX_BYTES, seconds=SECONDS)
+            try:
+                await self._workshop.probe(path)
+            except NotAVideo:
+                path.unlink()
+                raise BrokenVideo("what Novita hands out is no video") from None
+            except WorkshopError as error:
+                log.warning("a video could not be looked at: %s", error)
+        return path
 
     async def playable(self, path: Path) -> Path | None:
         """Give a file that plays in every client: itself or a remux; None: only encoding helps."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bot.delivery import Delivery
 from bot.fetch import Fetcher, FetchError
 from bot.films import Films
-from bot.jobs.drive import MAX_VIDEO_BYTES, VIDEO_SECONDS, Unreachable
 from bot.jobs.job import Job
+from bot.jobs.patience import Unreachable
 from bot.novita.client import AnswerLost, NovitaClient
 from bot.novita.codec import Succeeded
 
@@ -17,39 +18,22 @@ class Shelf:
     """Fetches from the message that brought the video, and else from Novita, which may still have it."""
 
     def __init__(
-        self,
-        delivery: Delivery,
-        novita: NovitaClient,
-        discord_files: Fetcher,
-        novita_files: Fetcher,
-        films: Films,
+        self, delivery: Delivery, novita: NovitaClient, discord_files: Fetcher, films: Films
     ) -> None:
         self._delivery = delivery
         self._novita = novita
         self._discord_files = discord_files
-        self._novita_files = novita_files
         self._films = films
 
     async def take(self, job: Job, key: str) -> Path | None:
         """Put the video into a file that is dropped by `key`; None when it is nowhere any more."""
-        path = self._films.path(key)
-        try:
+        with suppress(FetchError, Unreachable):  # Novita may have it
             if url := await self._delivery.video_url(job):
-                await self._discord_files.download(
-                    url, path, max_bytes=MAX_VIDEO_BYTES, seconds=VIDEO_SECONDS
-                )
-                return path
-        except (FetchError, Unreachable):
-            pass  # Novita may have it
-        try:
+                return await self._films.fetch(key, url, self._discord_files)
+        with suppress(FetchError, AnswerLost):
             answer = await self._novita.result(job.task_id or "")
             if isinstance(answer, Succeeded):
-                await self._novita_files.download(
-                    answer.video_url, path, max_bytes=MAX_VIDEO_BYTES, seconds=VIDEO_SECONDS
-                )
-                return path if await self._films.is_video(path) else None
-        except (FetchError, AnswerLost):
-            pass
+                return await self._films.fetch(key, answer.video_url)
         return None
 
     async def fit(self, path: Path, max_bytes: int) -> Path | None:

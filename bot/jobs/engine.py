@@ -53,11 +53,11 @@ class LocalEngine:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self._road.paying:
-            log.info("waiting for %d paid requests to be answered", len(self._road.paying))
-            _, unanswered = await asyncio.wait(self._road.paying, timeout=STOP_SECONDS)
-            for task in unanswered:  # found in `submitting` by the next start, which asks a person
-                task.cancel()
+        if self._road.payments.under_way:
+            log.info("waiting for %d paid requests to be answered", len(self._road.payments.under_way))
+            _, unanswered = await asyncio.wait(self._road.payments.under_way, timeout=STOP_SECONDS)
+            for payment in unanswered:  # found in `submitting` by the next start, which asks a person
+                payment.cancel()
             await asyncio.gather(*unanswered, return_exceptions=True)
 
     async def _drive(self, job_id: str) -> None:

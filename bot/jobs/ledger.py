@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import itertools
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.jobs.job import ARROWS, ENDED, Cost, Job, State, Superseded
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -131,6 +134,15 @@ class Ledger:
         if to in ENDED:
             changes["ended_at"] = time.time()
         return await self.note(job, state=to, **changes)
+
+    async def fail(
+        self, job: Job, problem: str, reason: str, cost: Cost = Cost.NOTHING, **changes: object
+    ) -> Job:
+        """Take the arrow to the end without a video; `reason` may be untrusted text."""
+        log.warning("job %s failed: %s (%s)", job.id, problem, reason)
+        return await self.move(
+            job, State.FAILED, problem=problem, reason=reason[:500], cost=cost, told=False, **changes
+        )
 
     async def note(self, job: Job, **changes: object) -> Job:
         """Write down something learned without moving; raises `Superseded`."""

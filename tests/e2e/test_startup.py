@@ -17,7 +17,7 @@ async def test_each_check_is_one_line(kinora: Kinora) -> None:
     assert said == [
         "database: ready",
         "key: fine, balance $100.00",
-        "commands: synced: /animate",
+        "commands: synced: /animate, /show",
         "token: fine, this is kinora",
         "jobs: 0 taken up again",
         "online: in 1 server",
