@@ -30,9 +30,16 @@ format: $(DEV) ## let ruff mend and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(DEV) ## what it costs: memory while videos are delivered, time to acknowledge
+bench: $(DEV) ## what it costs: memory, acknowledgements, fitting
 	@$(BIN)/python -m bench.deliveries
 	@$(BIN)/python -m bench.acknowledgements
+	@$(BIN)/python -m bench.fitting
+
+soak: $(DEV) ## 1,000 jobs with random faults and 50 kills: none lost, none doubled (JOBS=… KILLS=… SEED=…)
+	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
+reliability: $(DEV) ## run every crash and fault experiment and write docs/reliability.md from them
+	@KINORA_WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/reliability
 
 setup: $(DEV) ## the virtual environment with everything pinned
 

@@ -97,6 +97,7 @@ class Ledger:
             pool_timeout=None,
         )
         sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+        sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
         try:
             async with self._engine.begin() as connection:
                 await connection.run_sync(_migrate)
@@ -221,11 +222,18 @@ def _lock(path: Path) -> IO[bytes]:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's sqlite3 begins no transaction before CREATE TABLE by itself, and a crash in a migration would
+    # leave half of it. So it begins none at all, and `_begin_sqlite` begins every one.
+    connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: a commit has reached the disk before the paid request leaves, also through a power cut.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _migrate(connection: sa.Connection) -> None:

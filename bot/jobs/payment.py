@@ -1,7 +1,7 @@
 """The one paid request of a job, and the only place that sends it.
 
-The row says `submitting` before the request leaves, and what came of it after. Where nobody can know what came
-of it, a person is asked; nothing here ever sends it again by itself.
+The row says `submitting` before the request leaves, and what came of it after. Where nobody can know what
+came of it, a person is asked; nothing here ever sends it again by itself.
 """
 
 from __future__ import annotations
