@@ -52,9 +52,8 @@ async def main() -> None:
         fitted = probe(folder / "fitted.mp4")
         likeness = psnr(folder / "original.mp4", folder / "fitted.mp4")
         print(f"original        {len(original) / 1e6:6.1f} MB, {probe(folder / 'original.mp4').width} wide")
-        print(
-            f"fitted          {fitted.bytes / 1e6:6.1f} MB, {fitted.width} wide, plays inline: {fitted.plays_inline}"
-        )
+        plays = "plays inline" if fitted.plays_inline else "does not play inline"
+        print(f"fitted          {fitted.bytes / 1e6:6.1f} MB, {fitted.width} wide, {plays}")
         print(f"link beside it  {linked}")
         print(f"PSNR            {likeness:6.1f} dB")
         print(f"fitted and sent in {seconds:.0f} s; {len(waits)} other commands acknowledged meanwhile,")
