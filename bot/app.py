@@ -223,7 +223,7 @@ async def _serve(settings: Settings, stack: AsyncExitStack, bots: list[Kinora]) 
     alive = asyncio.create_task(_keep_alive_file(bot, settings.data_dir / HEALTH_FILE))
     stack.callback(alive.cancel)
     try:
-        await bot.connect()
+        await _stay_connected(bot)
     except discord.ConnectionClosed as error:
         raise StartupError(
             f"Discord closed the connection for good (code {error.code}): check DISCORD_TOKEN."
@@ -279,6 +279,23 @@ async def _point_at(api_url: str) -> None:
         response.raise_for_status()
         gateway = yarl.URL((await response.json(content_type=None))["url"])
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
+
+
+async def _stay_connected(bot: Kinora) -> None:
+    """Hold the gateway connection, and get it back, for as long as the bot runs."""
+    attempt = 0
+    while True:
+        try:
+            await bot.connect()
+            return
+        except AttributeError:
+            # discord.py 2.7.1 reads its connection to reconnect even when the very first one was never made.
+            if getattr(bot, "ws", None) is not None:
+                raise
+        attempt += 1
+        delay = backoff(attempt)
+        log.warning("gateway: Discord does not answer; again in %.0f s. Open jobs go on meanwhile.", delay)
+        await asyncio.sleep(delay)
 
 
 async def _keep_alive_file(bot: Kinora, file: Path) -> None:

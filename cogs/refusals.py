@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 
 import aiohttp
 import discord
@@ -14,6 +13,10 @@ from bot import cards
 from bot.app import Kinora
 
 log = logging.getLogger(__name__)
+
+
+ALREADY_ACKNOWLEDGED = 40060
+NETWORK = (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Refusal(Exception):
@@ -34,25 +37,58 @@ def refuse_while_stopping(bot: Kinora) -> None:
 async def refuse(
     interaction: discord.Interaction, refusal: Refusal, prompt: str, *, replace: bool = True
 ) -> None:
-    """Answer so that only the asker sees it, also after a public “thinking…”, which it takes the place of.
+    """Answer so that only the asker sees it, in place of a public “thinking…” if there is one.
 
     `replace` is False where the first answer was no “thinking…”, and stays.
     """
     embed = discord.Embed.from_dict(cards.refusal(refusal.sentence, refusal.remedy, prompt))
     try:
-        if not interaction.response.is_done():
-            await interaction.response.send_message(embed=embed, ephemeral=True)
+        if not interaction.response.is_done() and await _answered_first(interaction, embed):
             return
-        # The first followup takes over the deferral's visibility, which is public: so the deferral goes
-        # first.
+        # The first followup takes over the deferral's visibility, which is public: so the deferral goes first.
         if replace:
-            with suppress(discord.NotFound):
-                await interaction.delete_original_response()
+            await _remove_deferral(interaction)
         await interaction.followup.send(embed=embed, ephemeral=True)
-    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except NETWORK as error:
         log.warning(
             "a refusal could not be shown to the asker (%s): %s", type(error).__name__, refusal.sentence
         )
+
+
+async def acknowledge(interaction: discord.Interaction) -> None:
+    """Show “thinking…”; a broken line is tried once more, since the first try may not have arrived."""
+    for last in (False, True):
+        try:
+            await interaction.response.defer(thinking=True)
+            return
+        except discord.HTTPException as error:
+            if error.code == ALREADY_ACKNOWLEDGED:  # the first try did arrive
+                return
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if last:
+                raise
+
+
+async def _answered_first(interaction: discord.Interaction, embed: discord.Embed) -> bool:
+    try:
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+    except discord.HTTPException as error:
+        if error.code != ALREADY_ACKNOWLEDGED:
+            raise
+        return False
+    return True
+
+
+async def _remove_deferral(interaction: discord.Interaction) -> None:
+    for _ in range(2):
+        try:
+            await interaction.delete_original_response()
+            return
+        except discord.NotFound:
+            return
+        except NETWORK:
+            continue  # better a refusal that others see than none at all
 
 
 async def on_error(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
@@ -64,6 +100,10 @@ async def on_error(interaction: discord.Interaction, error: app_commands.AppComm
             "This command has changed since Discord last loaded it.",
             "Reload Discord, then try again.",
         )
+    elif isinstance(getattr(error, "original", None), NETWORK):
+        # Too late, or the line to Discord broke: nobody hears an answer, and nothing was begun.
+        log.warning("a command could not be acknowledged (%s)", type(error.original).__name__)  # type: ignore[attr-defined]
+        return
     else:
         log.error("a command failed", exc_info=error)
         sentence, remedy = "Something went wrong on Kinora's side.", "Please try again in a minute."

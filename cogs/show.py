@@ -9,7 +9,7 @@ from bot import cards
 from bot.app import Kinora
 from bot.jobs.job import How, Job, State, new_id
 from cogs.animate import _checks as checks
-from cogs.refusals import Refusal, refuse, refuse_while_stopping
+from cogs.refusals import Refusal, acknowledge, refuse, refuse_while_stopping
 
 MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undelivered"})
 """The ends after which Novita may still have the video."""
@@ -51,7 +51,7 @@ def command(bot: Kinora) -> app_commands.Command[None, ..., None]:  # type: igno
 
 async def _show(bot: Kinora, interaction: discord.Interaction, job: Job) -> None:
     if job.state is State.DELIVERED:
-        await interaction.response.defer(thinking=True)
+        await acknowledge(interaction)
         await _bring_again(bot, interaction, job)
     elif job.state is State.FAILED and job.task_id and job.problem in MAY_TURN_UP:
         await interaction.response.send_message(

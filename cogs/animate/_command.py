@@ -18,7 +18,7 @@ from bot.novita.codec import Order
 from bot.novita.models import DEFAULT_MODEL, Model
 from bot.stills import StillUnreachable
 from cogs.animate import _checks as checks
-from cogs.refusals import Refusal, refuse, refuse_while_stopping
+from cogs.refusals import Refusal, acknowledge, refuse, refuse_while_stopping
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def command(bot: Kinora) -> app_commands.Command[Any, ..., None]:
             order = checks.order(chosen, prompt, duration, negative_prompt, cfg_scale)
             wants_thread = checks.place(interaction)
             checks.attachment(image)
-            await interaction.response.defer(thinking=True)
+            await acknowledge(interaction)
             async with bot.accepting():
                 await _accept(bot, interaction, image, chosen, order, wants_thread)
         except Refusal as refusal:

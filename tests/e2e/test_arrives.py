@@ -24,7 +24,7 @@ from tests.e2e.steps import (
 from tests.kinora import Kinora, NewKinora
 from tests.media.films import psnr
 
-# --- the size ---------------------------------------------------------------------------------------------------
+# --- the size -----------------------------------------------------------------------------------------------
 
 
 async def test_too_large_for_the_guild_is_fitted_with_the_original_beside_it(
@@ -101,7 +101,7 @@ async def test_a_result_that_is_no_video_ends_honestly(
     await sandbox.novita.settings(video_variant="h264")
 
 
-# --- the place --------------------------------------------------------------------------------------------------
+# --- the place ----------------------------------------------------------------------------------------------
 
 
 async def rendering(sandbox: Sandbox, person: Person, channel: str) -> Message:
@@ -208,7 +208,7 @@ async def test_a_crash_on_the_detour_does_not_double(sandbox: Sandbox, kinora: K
     assert not any(is_video(m) for m in await mia.messages(card.id))
 
 
-# --- the time ---------------------------------------------------------------------------------------------------
+# --- the time -----------------------------------------------------------------------------------------------
 
 
 async def test_what_was_given_up_is_looked_for_once_more(

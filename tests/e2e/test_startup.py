@@ -88,6 +88,16 @@ async def test_commands_that_cannot_be_synced_leave_the_bot_running(
     assert any("commands: not synced" in line and "ERROR" in line for line in kinora.log)
 
 
+async def test_the_gateway_away_at_the_start_is_waited_for(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person
+) -> None:
+    await sandbox.discord.refuse_gateway(3)
+    kinora = await new_kinora().start()
+    assert "gateway: Discord does not answer" in kinora.text
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
 async def test_the_gateway_may_come_and_go(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await sandbox.discord.close_gateway(0)
     await kinora.wait_for_log("online: back")

@@ -1,4 +1,4 @@
-"""When the answer to the paid call is lost: only the asker decides, once, and the buttons outlive a restart."""
+"""When the answer to the paid call is lost: only the asker decides, once, also after a restart."""
 
 from __future__ import annotations
 
