@@ -45,7 +45,7 @@ async def refuse(
     try:
         if not interaction.response.is_done() and await _answered_first(interaction, embed):
             return
-        # The first followup takes over the deferral's visibility, which is public: so the deferral goes first.
+        # The first followup takes over the deferral's visibility, which is public: the deferral goes first.
         if replace:
             await _remove_deferral(interaction)
         await interaction.followup.send(embed=embed, ephemeral=True)

@@ -6,33 +6,42 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
+
+from sandbox import web as web_page
 
 if TYPE_CHECKING:
     from sandbox.house import House
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 LARGEST_UPLOAD = 600 * 2**20  # above every upload limit of Discord's, which the Discord site enforces itself
 
 
 def app(house: House) -> web.Application:
     """Return the control site's application."""
-    site = web.Application(middlewares=[_errors_as_json], client_max_size=LARGEST_UPLOAD)
+    site = web.Application(middlewares=[_errors_as_json, _from_here_only], client_max_size=LARGEST_UPLOAD)
     site.add_routes(_house_routes(house))
     site.add_routes(_event_routes(house, site))
     site.add_routes(house.novita.control_routes())
     site.add_routes(house.discord.control_routes())
+    site.add_routes(web_page.routes(house))
+    site.add_routes(house.more_routes)
     return site
 
 
 def _house_routes(house: House) -> list[web.RouteDef]:
     async def index(request: web.Request) -> web.Response:
+        if "text/html" in request.headers.get("Accept", ""):
+            raise web.HTTPFound("/app/")
         routes = {f"{route.method} {_path(route)}" for route in request.app.router.routes()}
         return web.json_response(
             {
                 **house.environment(),
+                "wire_is_checked": house.journal.checker is not None,
                 "endpoints": sorted((r for r in routes if not r.startswith("HEAD")), key=_by_path),
             }
         )
@@ -123,6 +132,20 @@ async def _tell_events(house: House, socket: web.WebSocketResponse) -> None:
         await asyncio.gather(*tellers, return_exceptions=True)
         house.bus.unsubscribe(events)
         house.journal.unsubscribe(exchanges)
+
+
+@web.middleware
+async def _from_here_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn away other web pages in the visitor's browser: by another name (rebinding) or another origin."""
+    headers = request.headers
+    if urlsplit(f"//{request.host}").hostname not in LOOPBACK_NAMES:
+        raise web.HTTPForbidden(reason="This site answers to its loopback address only.")
+    if headers.get("Origin", f"http://{request.host}") != f"http://{request.host}":
+        raise web.HTTPForbidden(reason="Another web page may not do this.")
+    visit = request.method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate"
+    if headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not visit:
+        raise web.HTTPForbidden(reason="Another web page may not do this.")
+    return await handler(request)
 
 
 @web.middleware

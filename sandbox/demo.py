@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import ctypes
 import hashlib
 import logging
 import os
@@ -19,7 +17,6 @@ import signal
 import sys
 import tempfile
 import time
-from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -30,10 +27,10 @@ from urllib.parse import urlsplit
 
 import av
 
+from sandbox.botprocess import BotProcess, level_and_words
 from sandbox.client import Json, Message, Refused, Sandbox
 from sandbox.house import House
 
-ROOT = Path(__file__).resolve().parents[1]
 PICTURE = Path(__file__).with_name("pictures") / "paper-boat.jpg"
 PICTURE_PROMPT = "The paper boat drifts across the glittering lake while the clouds move on"
 OWN_PROMPT = "The picture comes to life: a slow, gentle move of the camera"
@@ -43,10 +40,8 @@ PERSON, PLACE = "mia", "stills"
 BOOST = 3  # the guild's level: files up to 100 MB, so that any still's film comes as it was rendered
 LARGEST = 500_000_000  # bytes; no person on Discord can attach more
 
-START_SECONDS = 60.0
 SHOW_SECONDS = 300.0
 LAST_CARD_SECONDS = 3.0
-STOP_SECONDS = 3.0
 
 
 class Trouble(Exception):
@@ -129,91 +124,18 @@ def _dollars(units: int) -> str:
 # --- the bot ------------------------------------------------------------------------------------------------
 
 
-class Bot:
-    """`python -m bot` in a process and a folder of its own; all it prints goes to a log file."""
+def _listener(terminal: Terminal) -> Callable[[str], None]:
+    """Make what tells how the bot starts and, after that, only its warnings and errors."""
+    online = False
 
-    _LINE = re.compile(r"\S+ \S+ (?P<level>[A-Z]+) +[\w.]+: (?P<words>.*)")
+    def hear(line: str) -> None:
+        nonlocal online
+        level, words = level_and_words(line)
+        if level and not (level == "INFO" and online):
+            terminal.say("bot", words)
+            online = online or words.startswith("online: ")
 
-    def __init__(self, terminal: Terminal, folder: Path, log: Path, environ: dict[str, str]) -> None:
-        self._terminal = terminal
-        self._folder = folder
-        self._log = log
-        # Nothing of the visitor's own settings, should they have some for the real bot, may reach this one.
-        self._environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT), **environ}
-        self._process: Process
-        self._online = asyncio.Event()
-        self.ended: asyncio.Task[None]
-
-    async def __aenter__(self) -> Bot:
-        self._folder.mkdir()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bot",
-            cwd=self._folder,
-            env=self._environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            start_new_session=True,  # Ctrl-C reaches this process only, which then stops the bot in order
-            preexec_fn=_die_with_parent(),
-        )
-        self.ended = asyncio.create_task(self._read())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        try:
-            self._send(signal.SIGTERM)
-            await asyncio.wait({self.ended}, timeout=STOP_SECONDS)
-        finally:
-            self._send(signal.SIGKILL)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self._process.wait()
-            self.ended.cancel()
-
-    async def wait_online(self) -> None:
-        """Return when people can use it; `Trouble` when it ends instead."""
-        online = asyncio.create_task(self._online.wait())
-        await asyncio.wait({online, self.ended}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not self._online.is_set():
-            online.cancel()
-            raise Trouble("The bot did not come online.")
-
-    def last_words(self, lines: int = 25) -> str:
-        """Return the end of its log."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
-
-    async def _read(self) -> None:
-        if self._process.stdout is None:
-            raise RuntimeError("the bot has no output")
-        with self._log.open("w", encoding="utf-8") as log:
-            async for raw in self._process.stdout:
-                line = raw.decode(errors="replace").rstrip()
-                log.write(f"{line}\n")
-                log.flush()
-                self._hear(line)
-
-    def _hear(self, line: str) -> None:
-        """Tell how it starts; after that, only its warnings and errors."""
-        found = self._LINE.fullmatch(line)
-        if found is None or (found["level"] == "INFO" and self._online.is_set()):
-            return
-        self._terminal.say("bot", found["words"])
-        if found["words"].startswith("online: "):
-            self._online.set()
-
-    def _send(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
-
-def _die_with_parent() -> Callable[[], object] | None:
-    """Give what a child calls before it becomes the bot: Linux then kills it even after our own kill -9."""
-    if sys.platform != "linux":
-        return None
-    prctl, set_death_signal = ctypes.CDLL(None).prctl, 1  # PR_SET_PDEATHSIG, prctl(2)
-    return lambda: prctl(set_death_signal, int(signal.SIGKILL))
+    return hear
 
 
 # --- the story ----------------------------------------------------------------------------------------------
@@ -411,18 +333,19 @@ async def show(options: Options, terminal: Terminal) -> int:
             f"up: Discord {where['discord_api_url']}, a server boosted to level {BOOST}\n"
             f"    Novita  {where['novita_api_url']}",
         )
-        names = ("discord_token", "novita_api_key", "discord_api_url", "novita_api_url")
-        environ = {name.upper(): where[name] for name in names}
-        environ["KINORA_POLL_SECONDS"] = "0.1" if options.quick else "0.4"
         log = options.out / "bot.log"
-        bot = await stack.enter_async_context(Bot(terminal, folder / "bot", log, environ))
+        poll = "0.1" if options.quick else "0.4"
+        bot = await stack.enter_async_context(
+            BotProcess(folder / "bot", log, where, _listener(terminal), KINORA_POLL_SECONDS=poll)
+        )
         try:
-            await bot.wait_online()
+            if not await bot.wait_online():
+                raise Trouble("The bot did not come online.")
             outcome = await _animate(terminal, sandbox, bot, options)
             path = await _fetch(sandbox, outcome, options.out) if outcome else None
             return await _conclude(terminal, sandbox, path) if path else 1
         except Trouble as trouble:
-            raise Trouble(f"{trouble}\nThe end of {log}:\n{bot.last_words()}") from None
+            raise Trouble(f"{trouble}\nThe end of {log}:\n{chr(10).join(bot.last_words())}") from None
 
 
 async def _open_sandbox(stack: AsyncExitStack, folder: Path, quick: bool) -> Sandbox:
@@ -437,7 +360,7 @@ async def _open_sandbox(stack: AsyncExitStack, folder: Path, quick: bool) -> San
     return sandbox
 
 
-async def _animate(terminal: Terminal, sandbox: Sandbox, bot: Bot, options: Options) -> Message | None:
+async def _animate(terminal: Terminal, sandbox: Sandbox, bot: BotProcess, options: Options) -> Message | None:
     """Let the person run /animate and tell the story; None when Discord does not even send the command."""
     story = asyncio.create_task(Story(terminal, sandbox).follow())
     try:

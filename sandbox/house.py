@@ -65,6 +65,8 @@ class House:
         self.novita = Novita(
             key=key, data_dir=data_dir / "novita", journal=self.journal, faults=self.faults, bus=self.bus
         )
+        self.more_routes: list[web.RouteDef] = []
+        """What the control site offers beyond the sandbox itself; to be filled before `start`."""
         self._ports = (discord_port, novita_port, control_port)
         self._runners: list[web.AppRunner] = []
 

@@ -143,8 +143,10 @@ class Journal:
             except web.HTTPException as answer:
                 _note_answer(exchange, request, answer)
                 raise
-            except (ConnectionError, asyncio.CancelledError):
-                raise  # nobody was answered: the status stays None
+            except asyncio.CancelledError:
+                raise
+            except ConnectionError:
+                return web.Response()  # the client has left: nobody is answered, and the status stays None
             except Exception as error:
                 exchange.status = 500
                 exchange.problems.append(f"the sandbox failed: {type(error).__name__}: {error}")
