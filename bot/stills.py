@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from bot.novita.models import Model
 
 MAX_SOURCE_BYTES = 25 * 2**20
 DOWNLOAD_SECONDS = 120.0
+TRIES = 3
 
 
 class StillUnreachable(Exception):
@@ -44,16 +46,26 @@ class Stills:
             max_ratio=model.max_still_ratio,
         )
         try:
-            await self._fetcher.download(url, source, max_bytes=MAX_SOURCE_BYTES, seconds=DOWNLOAD_SECONDS)
+            await self._download(url, source)
             return await self._workshop.still(source, self._folder / f"{job_id}.still", limits)
-        except TooLarge:
-            raise StillRefused("too_many_bytes", limit=MAX_SOURCE_BYTES) from None
-        except FetchError as error:
-            gone = isinstance(error, AddressRefused) or error.status in (403, 404, 410)
-            raise StillUnreachable(str(error), gone) from None
         finally:
             with suppress(FileNotFoundError):
                 source.unlink()
+
+    async def _download(self, url: str, source: Path) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._fetcher.download(
+                    url, source, max_bytes=MAX_SOURCE_BYTES, seconds=DOWNLOAD_SECONDS
+                )
+                return
+            except TooLarge:
+                raise StillRefused("too_many_bytes", limit=MAX_SOURCE_BYTES) from None
+            except FetchError as error:
+                gone = isinstance(error, AddressRefused) or error.status in (403, 404, 410)
+                if gone or attempt == TRIES:
+                    raise StillUnreachable(str(error), gone) from None
+            await asyncio.sleep(attempt)  # a hiccup of the CDN is no reason to ask the person again
 
     def held(self, job_id: str) -> Path | None:
         """Give the still that is still on disk from accepting the job, if this process has it."""
