@@ -23,7 +23,7 @@ from bot.fetch import Fetcher
 from bot.films import Films
 from bot.jobs.drive import Road
 from bot.jobs.engine import LocalEngine
-from bot.jobs.job import Job, rendered_again
+from bot.jobs.job import Job, Superseded, rendered_again
 from bot.jobs.ledger import Ledger
 from bot.jobs.pacing import Turns, backoff
 from bot.jobs.payment import REMEDIES, Payments
@@ -121,9 +121,9 @@ class Kinora(commands.Bot):
 
     async def look_again(self, job: Job, target_id: int) -> None:
         """Ask Novita once more for a job that ended without its video, and bring it here if it is there."""
-        claimed = await self._ledger.claim(job.id)
-        await self._ledger.note(claimed, check_at=time.time(), target_id=target_id, detour="", told=True)
-        self._engine.wake(job.id)
+        with suppress(Superseded):  # it was found a moment ago, and is on its way
+            await self._ledger.look_again(job.id, target_id)
+            self._engine.wake(job.id)
 
     async def on_ready(self) -> None:
         """Say that people can use it now (again after each new gateway session)."""

@@ -138,24 +138,34 @@ def _rendering(job: Job, stage: Rendering) -> str:
 
 def delivered(job: Job, how: How, models: Mapping[str, Model], size: int = 0) -> tuple[str, Embed]:
     """Make the words with the video, which ping the asker; `size` in bytes is what it was fitted to."""
-    until = moment(job.video_expires_at or 0)
+    until, url = moment(job.video_expires_at or 0), address(job.video_url or "")
+    original = f" [The original](<{url}>) is there until {until}." if length(url) <= LONGEST_LINK else ""
     said = {
         How.ATTACHED: "your video is here.",
         How.FITTED: (
             f"your video is here, made smaller ({size / 2**20:.1f} MB) because Discord takes no larger file "
-            f"in this place. [The original]({job.video_url}) is there until {until}."
+            f"in this place.{original}"
         ),
         How.LINKED: (
             "your video is here as a link, because Discord does not take the file in this place. "
-            f"**The link ends {until}**, so save it soon: {job.video_url}"
+            f"**The link ends {until}**, so save it soon: {url if original else 'it stands below.'}"
         ),
     }[how]
     detour = f" {DETOURS.get(job.detour, DETOURS['forbidden'])}" if job.detour else ""
     embed = _about(job, models, None, GREEN)
     embed["footer"]["text"] += DELIVERED_MARK
+    if how is How.LINKED and not original:
+        embed["description"] = f"[The video]({url})"
     return f"<@{job.asker_id}> {said}{detour}", _fitted(embed)
 
 
+def address(url: str) -> str:
+    """Make an address safe to stand in a message: nothing in it ends a link or begins markup."""
+    return re.sub(r"[\s<>()\[\]`*|\\]", lambda m: f"%{ord(m[0]):02X}", url)
+
+
+LONGEST_LINK = 1500
+"""How long an address may be to stand in a message's text, in UTF-16 units; Discord takes 2000 in all."""
 DELIVERED_MARK = " · delivered"
 """Ends the footer of every message that brings a video: by it and the job's id the message is found again."""
 
@@ -250,9 +260,9 @@ def verdict_sentence(job: Job) -> str:
 
 
 def _link(job: Job) -> str:
-    if not job.video_url:
+    if not job.video_url or length(job.video_url) > FIELD // 2:
         return ""
-    return f"[The video]({job.video_url}) itself is there until {moment(job.video_expires_at or 0)}."
+    return f"[The video]({address(job.video_url)}) itself is there until {moment(job.video_expires_at or 0)}."
 
 
 def cost_sentence(job: Job) -> str:

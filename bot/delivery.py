@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -37,6 +38,8 @@ THREAD_EXISTS = 160004
 DETOURS = {10003: "gone", 10008: "gone", 50083: "locked", 160005: "locked"}
 HISTORY = 100
 """How far back, in messages, an earlier run's message is looked for."""
+CUTS = 3
+"""How often an upload beyond the least stated limit may break off before it counts as too large."""
 SETTLING = 0.5
 """How long, in seconds, a card waits for its next change before it paints this one."""
 
@@ -49,6 +52,7 @@ class Delivery:
         self._models = models
         self._films = films
         self._limits = UploadLimits()
+        self._cut: Counter[tuple[str, int]] = Counter()
         self._painters: dict[str, _Painter] = {}
         self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -177,6 +181,11 @@ class Delivery:
                 return await self._post(job, job.id, content, embed, how, attachment)
             except discord.HTTPException as error:
                 if error.status != 413 and error.code != ENTITY_TOO_LARGE:
+                    raise
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                # Edges cut what is far too large without an answer; once or twice it may just be the line.
+                self._cut[job.id, size] += 1
+                if self._cut[job.id, size] < CUTS or size <= min(self._stated_limits(job)):
                     raise
         log.info("job %s: %d bytes are more than Discord takes here", job.id, size)
         self._limits.refused(job.guild_id or 0, size)

@@ -97,6 +97,21 @@ def test_inert(text: str, shown: str) -> None:
     assert cards.inert(text) == shown
 
 
+@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize(
+    "url", ["https://x/v.mp4?a=" + "b" * 900, "https://x/v.mp4?a=" + "b" * 3000, "https://x/)>|* v"]
+)
+def test_a_link_of_any_kind_fits_and_stays_a_link(how: How, url: str) -> None:
+    job = replace(JOB, video_url=url, video_expires_at=time.time(), detour="locked")
+    content, embed = cards.delivered(job, how, CATALOGUE, 9_000_000)
+    assert cards.length(content) <= 2000
+    assert_within_limits(embed)
+    safe = cards.address(url)
+    assert not set(" )>|*") & set(safe)
+    if how is How.LINKED:
+        assert safe in content + embed["description"]
+
+
 @given(st.text())
 def test_cutting_never_breaks_a_character(text: str) -> None:
     for limit in (1, 2, 7, 100):

@@ -157,6 +157,14 @@ class Ledger:
             row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
         return _job(row) if row is not None else None
 
+    async def look_again(self, job_id: str, target_id: int) -> Job:
+        """Have a failed job looked for now, and brought to `target_id`; raises `Superseded` if it moved on."""
+        changes = {"check_at": time.time(), "target_id": target_id, "detour": "", "told": True}
+        async with self._begin() as connection:
+            return await _change(
+                connection, jobs.c.state == State.FAILED, job_id, {**changes, "run": next(self._runs)}
+            )
+
     async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
         """List somebody's latest jobs, newest first."""
         query = jobs.select().where(jobs.c.asker_id == person_id)
