@@ -158,7 +158,7 @@ class Ledger:
         return _job(row) if row is not None else None
 
     async def look_again(self, job_id: str, target_id: int) -> Job:
-        """Have a failed job looked for now, and brought to `target_id`; raises `Superseded` if it moved on."""
+        """Have a failed job looked for now, and brought to `target_id`; raises `Superseded`."""
         changes = {"check_at": time.time(), "target_id": target_id, "detour": "", "told": True}
         async with self._begin() as connection:
             return await _change(

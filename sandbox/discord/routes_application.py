@@ -90,22 +90,26 @@ class ApplicationRoutes:
         return json_response(present.user(self.ctx.user(request.match_info["user"])))
 
     async def my_guilds(self, request: web.Request) -> web.Response:
-        """GET /users/@me/guilds."""
+        """GET /users/@me/guilds: ?before, ?after, ?limit and ?with_counts."""
         world = self.ctx.world
-        mine = [g for g in world.guilds.values() if world.bot.id in g.members]
-        shown = [
-            {
-                "id": str(g.id),
-                "name": g.name,
-                "icon": None,
-                "banner": None,
-                "owner": False,
-                "permissions": str(self._guild_permissions(g)),
-                "features": g.features,
-            }
-            for g in mine
-        ]
-        return json_response(shown)
+        before, after = whole(request, "before", 0, 0, 2**63), whole(request, "after", 0, 0, 2**63)
+        limit = whole(request, "limit", 200, 1, 200)
+        mine = sorted(g.id for g in world.guilds.values() if world.bot.id in g.members)
+        page = [g for g in mine if after < g < (before or 2**64)]
+        page = page[-limit:] if before else page[:limit]
+        return json_response([self._my_guild(request, world.guilds[g]) for g in page])
+
+    def _my_guild(self, request: web.Request, guild: Guild) -> Json:
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "icon": None,
+            "banner": None,
+            "owner": False,
+            "permissions": str(self._guild_permissions(guild)),
+            "features": guild.features,
+            **_counts(request, guild),
+        }
 
     def _guild_permissions(self, guild: Guild) -> int:
         return guild_permissions(guild, guild.members[self.ctx.world.bot.id])
@@ -122,13 +126,7 @@ class ApplicationRoutes:
     async def guild(self, request: web.Request) -> web.Response:
         """GET /guilds/{guild}."""
         found = self._guild(request)
-        shown = present.guild(self.ctx.world, found)
-        if flag(request, "with_counts"):
-            shown |= {
-                "approximate_member_count": len(found.members),
-                "approximate_presence_count": len(found.members),
-            }
-        return json_response(shown)
+        return json_response(present.guild(self.ctx.world, found) | _counts(request, found))
 
     async def channels(self, request: web.Request) -> web.Response:
         """GET /guilds/{guild}/channels: without threads."""
@@ -269,3 +267,12 @@ class ApplicationRoutes:
         """DELETE …/commands/{command}."""
         del self.ctx.world.commands[self._command(request).id]
         return web.Response(status=204)
+
+
+def _counts(request: web.Request, guild: Guild) -> Json:
+    if not flag(request, "with_counts"):
+        return {}
+    return {
+        "approximate_member_count": len(guild.members),
+        "approximate_presence_count": len(guild.members),
+    }
