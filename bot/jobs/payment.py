@@ -48,15 +48,22 @@ class Payments:
         """Submit a job, once; a caller that is cancelled leaves the request to reach its commit."""
         task = asyncio.create_task(self._pay(job, model, still))
         self.under_way.add(task)
-        task.add_done_callback(self.under_way.discard)
+        task.add_done_callback(self._over)
         return await asyncio.shield(task)
+
+    def _over(self, task: asyncio.Task[Outcome]) -> None:
+        self.under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("a payment ended early (%s); its job is taken up again", type(error).__name__)
 
     async def _pay(self, job: Job, model: Model, still: Path) -> Outcome:
         order = Order(job.prompt, job.duration, job.negative_prompt, job.cfg_scale)
         form = "png" if still.suffix == ".png" else "jpeg"
-        job = await self._ledger.move(job, State.SUBMITTING)
         try:
-            answer = await self._novita.submit(model, order, still, form)
+            # Opened before the row says so: a stop may let go of the job, and drop its still, meanwhile.
+            with still.open("rb") as file:
+                job = await self._ledger.move(job, State.SUBMITTING)
+                answer = await self._novita.submit(model, order, file, form)
         except NotSent as error:
             return await self._not_now(job, Unreachable(str(error)))
         except AnswerLost as error:

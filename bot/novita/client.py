@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 
@@ -46,14 +47,14 @@ class NovitaClient:
         await self._polls.close()
         await self._paid.close()
 
-    async def submit(self, model: Model, order: Order, still: Path, form: str) -> Submitted | Problem:
-        """Send the paid request, once; `form` is "jpeg" or "png".
+    async def submit(self, model: Model, order: Order, still: BinaryIO, form: str) -> Submitted | Problem:
+        """Send the paid request, once; `still` is an open file, and `form` is "jpeg" or "png".
 
         Raises `NotSent` when it certainly did not go out, `AnswerLost` when that is not certain. Never
         repeats itself.
         """
         before, after = codec.submit_frame(model, order, MIME[form])
-        length = len(before) + 4 * -(-still.stat().st_size // 3) + len(after)
+        length = len(before) + 4 * -(-os.fstat(still.fileno()).st_size // 3) + len(after)
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         try:
             async with self._paid.post(
@@ -93,9 +94,8 @@ class NovitaClient:
             raise AnswerLost(type(error).__name__) from None
 
 
-async def _body(before: bytes, still: Path, after: bytes) -> AsyncIterator[bytes]:
+async def _body(before: bytes, still: BinaryIO, after: bytes) -> AsyncIterator[bytes]:
     yield before
-    with still.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield base64.b64encode(piece)
+    while piece := still.read(PIECE):
+        yield base64.b64encode(piece)
     yield after

@@ -29,7 +29,8 @@ def still(tmp_path: Path) -> Path:
 async def submit(base: str, still: Path) -> Submitted | Problem:
     client = NovitaClient(base, "sk_key", timeout=2.0)
     try:
-        return await client.submit(MODEL, Order("a cat “yawns”", 5), still, "png")
+        with still.open("rb") as file:
+            return await client.submit(MODEL, Order("a cat “yawns”", 5), file, "png")
     finally:
         await client.close()
 
@@ -96,8 +97,8 @@ async def test_a_lost_answer_is_told_as_that_and_not_repeated(still: Path, handl
 
     async with serving({PATH: counted}) as base:
         client = NovitaClient(base, "sk_key", timeout=0.2)
-        with pytest.raises(AnswerLost):
-            await client.submit(MODEL, Order("a", 5), still, "png")
+        with still.open("rb") as file, pytest.raises(AnswerLost):
+            await client.submit(MODEL, Order("a", 5), file, "png")
         await client.close()
     assert calls == 1
 
@@ -127,11 +128,9 @@ async def refusing() -> AsyncIterator[str]:
 
 async def test_a_refused_key_is_understood_everywhere(refusing: str, still: Path) -> None:
     client = NovitaClient(refusing, "sk_wrong")
-    for answer in (
-        await client.balance(),
-        await client.result("t"),
-        await client.submit(MODEL, Order("a", 5), still, "jpeg"),
-    ):
+    with still.open("rb") as file:
+        submitted = await client.submit(MODEL, Order("a", 5), file, "jpeg")
+    for answer in (await client.balance(), await client.result("t"), submitted):
         assert isinstance(answer, Problem)
         assert answer.kind is Kind.KEY
     await client.close()
