@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sandbox.house import DEFAULT_KEY, DEFAULT_TOKEN, House
+from sandbox.journal import KEPT
 
 
 def main() -> int:
@@ -38,6 +39,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--openapi", type=Path, metavar="PATH", help="hold the wire against this document")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep uploads and videos here")
     parser.add_argument("--seed", type=int, help="make random choices repeatable")
+    parser.add_argument("--journal", type=int, default=KEPT, metavar="N", help="keep the last N exchanges")
     options = parser.parse_args(arguments)
     if options.openapi and not options.openapi.is_file():
         parser.error(f"there is no file {options.openapi}")
@@ -54,6 +56,7 @@ async def _serve(options: argparse.Namespace, data_dir: Path) -> int:
         control_port=options.control_port,
         openapi=options.openapi,
         seed=options.seed,
+        journal_kept=options.journal,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

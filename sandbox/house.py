@@ -11,7 +11,7 @@ from sandbox import control
 from sandbox.bus import Bus
 from sandbox.discord import Discord
 from sandbox.faults import Faults
-from sandbox.journal import Journal
+from sandbox.journal import KEPT, Journal
 from sandbox.novita import Novita
 
 HOST = "127.0.0.1"
@@ -40,6 +40,7 @@ class House:
         control_port: int = 0,
         openapi: Path | None = None,
         seed: int | None = None,
+        journal_kept: int = KEPT,
     ) -> None:
         if seed is not None:
             random.seed(seed)
@@ -50,7 +51,7 @@ class House:
         self.control_url = ""
         self.bus = Bus()
         self.faults = Faults(self.bus)
-        self.journal = Journal()
+        self.journal = Journal(kept=journal_kept)
         if openapi is not None:
             from sandbox.openapi import Checker  # needs the development requirements
 
