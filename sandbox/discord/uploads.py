@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 from PIL import Image
 
 from sandbox.discord.cdn import Cdn, content_type_of
@@ -117,7 +118,7 @@ async def _read_multipart(
                 upload.path.unlink(missing_ok=True)
                 continue
             body.files[number] = upload
-    except ValueError:
+    except (ValueError, BadHttpMessage):  # no multipart at all, or a part whose header is none
         body.discard()
         raise ApiError(50109) from None
     except BaseException:

@@ -1,0 +1,117 @@
+"""`python -m sandbox.studio`: a chat in the browser that looks and feels like Discord's, with the bot in it.
+
+The sandbox and its page run in this process, the bot as it ships in another. Exit status: 0 after Ctrl-C,
+1 when it cannot start, 2 when the arguments cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import webbrowser
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.backstage import Backstage
+from sandbox.house import HOST, House
+
+PORTS = {"discord": 8710, "novita": 8720, "control": 8730}
+BOOST = (
+    3  # the server's level at first: files up to 100 MB, so that any still's film comes as it was rendered
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the visitor asked for."""
+
+    port: int
+    browser: bool
+    openapi: Path | None
+
+
+async def serve(options: Options) -> int:
+    """Serve the page until a signal; all that was started is ended again."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kinora-studio-")))
+        (folder / "sandbox").mkdir()
+        house = House(
+            data_dir=folder / "sandbox",
+            openapi=options.openapi,
+            discord_port=_free_or(PORTS["discord"]),
+            novita_port=_free_or(PORTS["novita"]),
+            control_port=_free_or(options.port),
+        )
+        backstage = Backstage(house, folder, KINORA_POLL_SECONDS="1")
+        house.more_routes += backstage.routes()
+        await house.start()
+        stack.push_async_callback(house.stop)
+        for guild in house.discord.world.guilds.values():
+            guild.premium_tier = BOOST
+        print(f"Kinora's studio   {house.control_url}/app/", flush=True)
+        await stack.enter_async_context(backstage)
+        if options.browser:
+            await asyncio.to_thread(webbrowser.open, f"{house.control_url}/app/")
+        if not await backstage.bot.wait_online() and not stopping.is_set():
+            print("The bot did not come online. Its last words:", *backstage.bot.last_words(), sep="\n")
+        else:
+            print("The bot is online. Ctrl-C ends it all.", flush=True)
+        await stopping.wait()
+    return 0
+
+
+def _free_or(port: int) -> int:
+    """Return the port if nobody has it, else 0: any free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return 0
+        return port
+
+
+def has_a_screen() -> bool:
+    """Tell whether there is somebody to open a browser for."""
+    if os.environ.get("CI"):
+        return False
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def main(arguments: list[str]) -> int:
+    """Read the arguments and serve; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.studio",
+        description="Try Kinora in the browser, with no account: a chat like Discord's, and its backstage.",
+    )
+    parser.add_argument(
+        "--port", type=int, default=PORTS["control"], help="the page's (8730); 0: any free one"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--openapi", type=Path, default=os.environ.get("KINORA_OPENAPI"), metavar="PATH",
+        help="hold the wire against Discord's OpenAPI document",
+    )  # fmt: skip
+    given = parser.parse_args(arguments)
+    if given.openapi and not given.openapi.is_file():
+        parser.error(f"there is no file {given.openapi}")
+    logging.basicConfig(level=logging.ERROR, format="sandbox: %(message)s")
+    try:
+        return asyncio.run(serve(Options(given.port, has_a_screen() and not given.no_browser, given.openapi)))
+    except OSError as error:
+        print(f"The studio cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,7 @@
+"""The page: a chat that looks and feels like Discord's, for whoever opens the control site in a browser."""
+
+from __future__ import annotations
+
+from sandbox.web.site import routes
+
+__all__ = ["routes"]
