@@ -1,0 +1,26 @@
+"""The bot as it ships, but it waits for an answer for seconds where it would wait for a minute or more."""
+
+from __future__ import annotations
+
+import sys
+
+import aiohttp
+import aiohttp.client
+
+from bot.__main__ import main as run_bot
+from bot.fetch import Fetcher
+from bot.novita.client import NovitaClient
+
+SECONDS = 5.0
+
+
+def main() -> int:
+    """Shorten every timeout, then run the bot."""
+    aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # discord.py takes the default
+    NovitaClient.__init__.__defaults__ = (SECONDS,)
+    Fetcher.__init__.__defaults__ = (None, SECONDS)
+    return run_bot([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
