@@ -9,7 +9,7 @@ const STEADY = ["delivered", "failed", "cancelled", "unconfirmed"];
 export function ledgerPanel(store) {
   let timer = 0;
   let last = "";
-  const wrap = h("div", { class: "table-wrap" });
+  const wrap = h("div", { class: "table-wrap", role: "region", "aria-label": "The ledger's rows", tabindex: 0 });
   const element = h("div", {}, wrap);
 
   const draw = async () => {

@@ -16,7 +16,7 @@ export function novitaPanel(store) {
   const finish = h("button", { type: "button", class: "small-button", onclick: () => forward() }, "Finish renders now");
   const slots = h("select", { id: "slots", onchange: () => change({ concurrency: slots.value === "all" ? null : Number(slots.value) }) }, ["all", 1, 2, 3].map((n) => h("option", { value: n }, n === "all" ? "no limit" : String(n))));
   const paid = h("span", { class: "panel-note" });
-  const table = h("div", { class: "table-wrap" });
+  const table = h("div", { class: "table-wrap", role: "region", "aria-label": "Novita's tasks", tabindex: 0 });
   const element = h(
     "div",
     {},
