@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+CLIENTS := .venv-clients
+NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo run test lint format setup bench requirements clean help
+.PHONY: demo studio run test test-clients lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -14,11 +16,28 @@ help: ## list these commands
 demo: $(RUNTIME) ## the whole thing with no account: sandbox, bot, one /animate, an MP4 (IMAGE=… PROMPT="…" for your own)
 	@$(BIN)/python -m sandbox.demo $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
 
+studio: $(RUNTIME) ## the same in the browser: a chat like Discord's, and its backstage
+	@$(BIN)/python -m sandbox.studio
+
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot
 
 test: $(DEV) ## the whole test suite
 	@$(BIN)/python -m pytest
+
+test-clients: $(DEV) $(CLIENTS)/.done $(NODE)/.done ## the sandbox against clients nobody here wrote (needs node 20 and npm)
+	@$(BIN)/python -m pytest -n 2 -m clients tests/clients
+
+$(CLIENTS)/.done: tests/clients/requirements.txt
+	@echo "Installing the Python clients (once) …"
+	@$(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes -r tests/clients/requirements.txt
+	@touch $@
+
+$(NODE)/.done: tests/clients/package.json tests/clients/package-lock.json
+	@echo "Installing the JavaScript clients (once) …"
+	@cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 lint: $(DEV) ## ruff, mypy (strict) and the walls of the house
 	@$(BIN)/ruff check .
@@ -46,6 +65,7 @@ setup: $(DEV) ## the virtual environment with everything pinned
 requirements: $(DEV) ## pin requirements.in and requirements-dev.in afresh, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links tests/clients/requirements.in -o tests/clients/requirements.txt
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("Kinora needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -64,4 +84,4 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 	@touch $@
 
 clean: ## remove the virtual environment and caches (never data/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(NODE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
