@@ -33,7 +33,8 @@ that tell of an end without one. No row pays twice or posts a video twice.
 
 ## Where it dies
 
-At the point named, the process ends itself with SIGKILL, and then the bot is started again. *Before commit* means that
+At the point named, the process ends itself with SIGKILL, and then the bot is started again (both are processes of their
+own, forked from one that has imported the code already, to save time). *Before commit* means that
 the statement was executed and its transaction is open; *half* means that half of the request's body is on the wire,
 or half of the answer on disk; *answered* means that the answer has arrived and the bot has not looked at it yet. *An
 hour later*, Discord has forgotten the nonce and the interaction's token is dead.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.client import Interaction
 from tests.e2e.steps import still
 from tests.reliability.page import Outcome, outcome_cells, settle
 from tests.reliability.worlds import Bot, World, until
@@ -166,7 +167,7 @@ async def test_a_crash_costs_nobody_anything(world: World, crash: Crash) -> None
     settings = {"KINORA_RENDER_TIMEOUT_MINUTES": "0.01"} if crash.story == TARDY else {}
     bot = await world.bot(**settings).start(dies_at=crash.at)
     channel = await world.channel()
-    await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
+    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
     assert await bot.wait() == -9, bot.text
     await world.sandbox.novita.settings(render_seconds=0.1)
     if crash.again:
@@ -175,7 +176,7 @@ async def test_a_crash_costs_nobody_anything(world: World, crash: Crash) -> None
     if crash.hour:
         await world.sandbox.discord.forward(3600)
     await bot.start()
-    settle("crashes", crash.key, *outcome_cells(await _outcome(world, bot, crash, prompt)))
+    settle("crashes", crash.key, *outcome_cells(await _outcome(world, bot, crash, run, prompt)))
 
 
 async def test_twenty_jobs_in_flight(world: World) -> None:
@@ -227,11 +228,14 @@ async def _arrange(world: World, crash: Crash) -> None:
     await world.sandbox.novita.settings(video_bytes=200_000, render_seconds=seconds)
 
 
-async def _outcome(world: World, bot: Bot, crash: Crash, prompt: str) -> Outcome:
+async def _outcome(world: World, bot: Bot, crash: Crash, run: Interaction, prompt: str) -> Outcome:
     if crash.end == "nothing":
         assert bot.rows() == []
-        assert await world.paid(prompt) == 0
-        return Outcome(paid=0, videos=0, told=0, card="still “thinking…”", ledger="no job")
+        outcome = await world.without_job(run, prompt)
+        # Only what was acknowledged shows anything, and Discord takes that away by itself.
+        shown = "–" if crash.at == "before acknowledgement" else "“thinking…”"
+        assert outcome == Outcome(paid=0, videos=0, told=0, card=shown, ledger="no job"), bot.text
+        return outcome
     outcome = await world.outcome(await bot.ended(prompt))
     done = crash.end == "Done"
     state = "delivered" if done else crash.end.lower()
@@ -246,5 +250,5 @@ async def test_a_crash_of_the_first_start_leaves_nothing_half_made(world: World,
     assert await bot.wait() == -9, bot.text
     await bot.start()
     channel = await world.channel()
-    await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
-    settle("crashes", crash.key, *outcome_cells(await _outcome(world, bot, crash, prompt)))
+    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
+    settle("crashes", crash.key, *outcome_cells(await _outcome(world, bot, crash, run, prompt)))

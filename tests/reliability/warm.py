@@ -30,6 +30,7 @@ class Process:
 
     async def _wait(self, status: asyncio.StreamReader) -> int:
         self.returncode = int(await status.readline())
+        await status.read()  # to its end, where the pipe is closed
         return self.returncode
 
     async def wait(self) -> int:

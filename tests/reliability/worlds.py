@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sandbox.client import Message, Sandbox
+from sandbox.client import Interaction, Message, Sandbox
 from tests.e2e.steps import is_video, title
 from tests.kinora import REPOSITORY, Kinora
 from tests.reliability.page import Outcome
@@ -170,6 +170,14 @@ class World:
             card=title(card) if card else "–",
             ledger=row["state"],
         )
+
+    async def without_job(self, run: Interaction, prompt: str) -> Outcome:
+        """Say what people see of a command that came to nothing."""
+        state = await run.state()
+        shown = [m for m in await self.mia.messages(str(state["channel_id"])) if m.author == "kinora"]
+        words = [m for m in shown if not m.deferred]
+        waiting = "“thinking…”" if len(words) < len(shown) else "–"
+        return Outcome(await self.paid(prompt), videos(words), len(words) - videos(words), waiting, "no job")
 
     async def messages(self, row: Json) -> tuple[Message | None, list[Message]]:
         """Give a job's card, and everything else that Kinora posted about it, wherever that is."""
