@@ -31,11 +31,6 @@ PICTURES = os.environ.get("KINORA_TEST_PICTURES")  # a folder: how each page loo
 AXE = "axe-core@4.10.3"
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.5, "video_height": 240}
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Chromium and Playwright (make test-browser)")
-
-
 OpenPage = Callable[..., Awaitable[Any]]
 
 
