@@ -8,7 +8,7 @@ CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo studio run test test-clients lint format setup bench soak reliability requirements clean help
+.PHONY: demo studio run test test-browser test-clients lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -24,6 +24,9 @@ run: $(RUNTIME) ## the real bot, from .env
 
 test: $(DEV) ## the whole test suite
 	@$(BIN)/python -m pytest
+
+test-browser: $(DEV) ## the page in a real Chromium (needs chromium, and pip install playwright in .venv)
+	@$(BIN)/python -m pytest -n 0 -m browser tests/browser
 
 test-clients: $(DEV) $(CLIENTS)/.done $(NODE)/.done ## the sandbox against clients nobody here wrote (needs node 20 and npm)
 	@$(BIN)/python -m pytest -n 2 -m clients tests/clients

@@ -762,8 +762,11 @@ class _Excuses:
         own = self._own[row["prompt"]]
         if row["reason"] != "interrupted":
             return any(submit.ambiguous for submit in own)
-        sent = max((submit.at for submit in own), default=row["created_at"])
-        return any(sent - AFTERMATH <= kill <= _end_of(row) for kill in self._kills)
+        last = max(own, key=lambda submit: submit.at, default=None)
+        sent = last.at if last else row["created_at"]
+        # A busy sandbox notes late that a dead process's request broke off; an answered one it notes at once.
+        aftermath = 4 * AFTERMATH if last and last.status is None else AFTERMATH
+        return any(sent - aftermath <= kill <= _end_of(row) for kill in self._kills)
 
     def _shared_out(self, submits: list[Seen], rows: list[Json]) -> set[str]:
         """A submit whose body never arrived names no job: give each to the first job to end after it."""
