@@ -175,9 +175,10 @@ class World:
         """Say what people see of a command that came to nothing."""
         state = await run.state()
         shown = [m for m in await self.mia.messages(str(state["channel_id"])) if m.author == "kinora"]
-        words = [m for m in shown if not m.deferred]
-        waiting = "“thinking…”" if len(words) < len(shown) else "–"
-        return Outcome(await self.paid(prompt), videos(words), len(words) - videos(words), waiting, "no job")
+        # A card is no refusal: it may be that of a job on its way.
+        words = [m for m in shown if m.embeds and title(m) == "Not started"]
+        waiting = "“thinking…”" if any(m.deferred for m in shown) else "–"
+        return Outcome(await self.paid(prompt), videos(shown), len(words), waiting, "no job")
 
     async def messages(self, row: Json) -> tuple[Message | None, list[Message]]:
         """Give a job's card, and everything else that Kinora posted about it, wherever that is."""
