@@ -1,4 +1,9 @@
-"""`python -m bot` runs the bot; `python -m bot health` says whether it is connected (for containers)."""
+"""`python -m bot` runs the bot.
+
+`python -m bot gateway` only hears commands and `python -m bot worker` only drives jobs: for many processes on
+one PostgreSQL. `migrate` brings the database's tables up to date, `move sqlite:///…` copies a SQLite ledger
+into `DATABASE_URL`, and `health` says whether a running bot is connected (for containers).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,18 @@ import sys
 import time
 
 from bot import logs, settings
-from bot.app import HEALTH_FILE, HEALTH_SECONDS, StartupError, run
+from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, StartupError, migrate, run
 from bot.jobs.ledger import LedgerError
+from bot.jobs.move import move
+
+USAGE = "usage: python -m bot [gateway | worker | migrate | move sqlite:///FILE | health]"
 
 
 def main(arguments: list[str]) -> int:
     """Run a command; gives 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
-    if arguments not in ([], ["health"]):
-        print("usage: python -m bot [health]", file=sys.stderr)
+    command, *rest = arguments or [Role.ALL]
+    if command not in (*Role, "migrate", "move", "health") or len(rest) != (command == "move"):
+        print(USAGE, file=sys.stderr)
         return 2
     try:
         chosen = settings.load()
@@ -23,11 +32,17 @@ def main(arguments: list[str]) -> int:
             "Kinora cannot start:", *(f"  {mistake}" for mistake in error.mistakes), sep="\n", file=sys.stderr
         )
         return 2
-    if arguments == ["health"]:
+    if command == "health":
         return _health(chosen)
     logs.set_up(chosen.log_level, chosen.secrets)
     try:
-        asyncio.run(run(chosen))
+        if command == "migrate":
+            asyncio.run(migrate(chosen))
+            print("The database is up to date.")
+        elif command == "move":
+            print(asyncio.run(move(rest[0], chosen.database_url)))
+        else:
+            asyncio.run(run(chosen, Role(command)))
     except (StartupError, LedgerError) as error:
         print(f"Kinora cannot start: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -30,6 +30,20 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Shards:
+    """The shards of one process: the first and the last, of how many in all."""
+
+    first: int
+    last: int
+    count: int
+
+    @property
+    def ids(self) -> list[int]:
+        """List this process's shards."""
+        return list(range(self.first, self.last + 1))
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the operator chose; see the README's table for each variable."""
 
@@ -42,6 +56,8 @@ class Settings:
     data_dir: Path = Path("data")
     log_level: str = "INFO"
     max_renders: int = 20
+    novita_rpm: int = 20
+    shards: Shards = Shards(0, 0, 1)
     poll_seconds: float = 3.0
     render_timeout: float = 1800.0
     prices: Mapping[str, Decimal] = field(default_factory=dict)
@@ -55,7 +71,13 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """List what must never be printed."""
         password = urlsplit(self.database_url).password
-        return tuple(s for s in (self.discord_token, self.novita_api_key, password) if s)
+        plain = unquote(password) if password else None
+        return tuple(s for s in (self.discord_token, self.novita_api_key, password, plain) if s)
+
+    @property
+    def database_is_shared(self) -> bool:
+        """Tell whether other processes may use the database too."""
+        return not self.database_url.startswith("sqlite:")
 
 
 def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None = None) -> Settings:
@@ -77,6 +99,8 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
         data_dir=reader.read("KINORA_DATA_DIR", Path, Settings.data_dir),
         log_level=reader.read("KINORA_LOG_LEVEL", _log_level, Settings.log_level),
         max_renders=reader.read("KINORA_MAX_RENDERS", _whole(1, 100_000), Settings.max_renders),
+        novita_rpm=reader.read("KINORA_NOVITA_RPM", _whole(1, 1_000_000), Settings.novita_rpm),
+        shards=reader.read("KINORA_SHARDS", _shards, Settings.shards),
         poll_seconds=reader.read("KINORA_POLL_SECONDS", _number(0.05, 60), Settings.poll_seconds),
         render_timeout=60
         * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
@@ -137,10 +161,8 @@ def _database_url(value: str) -> str:
     if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
         return value
     if value.startswith(("postgresql://", "postgres://")):
-        raise ValueError(
-            "names PostgreSQL, whose engine this version does not have yet: use sqlite:///data/kinora.db"
-        )
-    raise ValueError("must look like sqlite:///data/kinora.db")
+        return "postgresql" + value[value.index(":") :]
+    raise ValueError("must look like sqlite:///data/kinora.db or postgresql://user:password@host/kinora")
 
 
 def _log_level(value: str) -> str:
@@ -176,6 +198,17 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _shards(value: str) -> Shards:
+    """Parse `0-3/8`: shards 0 to 3 of 8; or `2/8` for a single one."""
+    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?/(\d{1,5})", value.replace(" ", ""))
+    if match:
+        first, count = int(match[1]), int(match[3])
+        last = int(match[2]) if match[2] else first
+        if first <= last < count:
+            return Shards(first, last, count)
+    raise ValueError("must look like 0-3/8: shards 0 to 3 of 8 in all, counted from 0")
 
 
 def _prices(value: str) -> Mapping[str, Decimal]:

@@ -9,9 +9,10 @@ import discord
 from discord.ui import Button, DynamicItem
 
 from bot import cards
-from bot.app import Kinora
+from bot.client import Kinora
 from bot.jobs.job import ID_LENGTH, Job, State, Superseded
-from cogs.refusals import Refusal, refuse, refuse_while_stopping
+from bot.jobs.patience import DatabaseAway
+from cogs.refusals import Refusal, database_away, refuse, refuse_while_stopping
 
 _JOB = rf"(?P<job>[0-9a-z]{{{ID_LENGTH}}})"
 
@@ -43,6 +44,8 @@ class _Decision(DynamicItem[Button[discord.ui.View]], template=r"kinora:never"):
             new = await bot.decide(job, again=self.again)
         except Refusal as refusal:
             await refuse(interaction, refusal, "")
+        except DatabaseAway as error:
+            await refuse(interaction, database_away(error), "", replace=False)
         except Superseded:
             await refuse(interaction, Refusal("This was decided a moment ago."), "", replace=False)
         else:

@@ -10,7 +10,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import cards
-from bot.app import Kinora
+from bot.client import Kinora
+from bot.jobs.patience import DatabaseAway
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,16 @@ def refuse_while_stopping(bot: Kinora) -> None:
     """Take nothing new while the bot is being stopped."""
     if bot.stopping:
         raise Refusal("Kinora is being restarted just now.", "Please try again in a minute.")
+
+
+def database_away(error: DatabaseAway) -> Refusal:
+    """Say honestly that the database does not answer, and whether the request may have been taken."""
+    if error.begun:
+        return Refusal(
+            "Kinora's database stopped answering at this very moment.",
+            "Should nothing show up here within five minutes, it was not taken: please try again then.",
+        )
+    return Refusal("Kinora's database does not answer just now.", "Please try again in a minute.")
 
 
 async def refuse(
@@ -100,6 +111,9 @@ async def on_error(interaction: discord.Interaction, error: app_commands.AppComm
             "This command has changed since Discord last loaded it.",
             "Reload Discord, then try again.",
         )
+    elif isinstance(away := getattr(error, "original", None), DatabaseAway):
+        await refuse(interaction, database_away(away), str(prompt))
+        return
     elif isinstance(getattr(error, "original", None), NETWORK):
         # Too late, or the line to Discord broke: nobody hears an answer, and nothing was begun.
         log.warning("a command could not be acknowledged (%s)", type(error.original).__name__)  # type: ignore[attr-defined]

@@ -6,8 +6,9 @@ import discord
 from discord import app_commands
 
 from bot import cards
-from bot.app import Kinora
+from bot.client import Kinora
 from bot.jobs.job import How, Job, State, new_id
+from bot.jobs.patience import DatabaseAway
 from cogs.animate import _checks as checks
 from cogs.refusals import Refusal, acknowledge, refuse, refuse_while_stopping
 
@@ -38,7 +39,10 @@ def command(bot: Kinora) -> app_commands.Command[None, ..., None]:  # type: igno
 
     @show.autocomplete("job")
     async def own_jobs(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        mine = await bot.jobs_of(interaction.user.id)
+        try:
+            mine = await bot.jobs_of(interaction.user.id)
+        except DatabaseAway:
+            return []  # an id can still be typed
         offered = [(cards.job_name(job), job.id) for job in mine]
         return [
             app_commands.Choice(name=name, value=job_id)

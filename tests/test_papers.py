@@ -19,7 +19,8 @@ from bot.settings import Settings, SettingsError, load
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 OPERATING = ROOT / "docs/operating.md"
-PAPERS = [README, ROOT / "docs/architecture.md", OPERATING, ROOT / "tests/README.md"]
+SCALING = ROOT / "docs/scaling.md"
+PAPERS = [README, ROOT / "docs/architecture.md", OPERATING, SCALING, ROOT / "tests/README.md"]
 ENV_EXAMPLE = ROOT / ".env.example"
 SECRETS = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
 
@@ -205,8 +206,21 @@ def test_the_image_keeps_its_data_in_its_volume() -> None:
     dockerfile, compose = (ROOT / "Dockerfile").read_text(), (ROOT / "compose.yaml").read_text()
     volumes = re.findall(r"^VOLUME (\S+)$", dockerfile, flags=re.MULTILINE)
     assert volumes == ["/data"]
-    for paper, sign in ((dockerfile, "="), (compose, ": ")):
+    for paper, sign in ((dockerfile, "="), (compose.partition("\n  postgres:\n")[0], ": ")):
         given = dict(re.findall(rf"(KINORA_DATA_DIR|DATABASE_URL){sign}(\S+)", paper))
         settings = load(None, {**SECRETS, **given})
         assert settings.data_dir == Path("/data")
         assert settings.database_url == "sqlite:////data/kinora.db"
+
+
+def test_the_profile_for_many_processes_shares_out_every_shard() -> None:
+    scale = (ROOT / "compose.yaml").read_text().partition("\n  postgres:\n")[2]
+    (url,) = set(re.findall(r"DATABASE_URL: (\S+)", scale))
+    assert load(None, {**SECRETS, "DATABASE_URL": url}).database_is_shared
+    clusters = [
+        load(None, {**SECRETS, "KINORA_SHARDS": shards}).shards
+        for shards in re.findall(r"KINORA_SHARDS: (\S+)", scale)
+    ]
+    (count,) = {cluster.count for cluster in clusters}
+    assert [shard for cluster in clusters for shard in cluster.ids] == list(range(count))
+    assert scale.count("python, -m, bot, gateway") == len(clusters) == scale.count("python, -m, bot, worker")

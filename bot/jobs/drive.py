@@ -17,12 +17,13 @@ from typing import TypeVar
 
 from bot.fetch import FetchError
 from bot.films import BrokenVideo, Films
-from bot.jobs import pacing
+from bot.jobs import fence, pacing
 from bot.jobs.front import Front, Sent
 from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Superseded, Waiting
 from bot.jobs.ledger import Ledger
 from bot.jobs.patience import Busy, Patience, Refused, Unreachable
 from bot.jobs.payment import Payments, said, warn_operator
+from bot.jobs.turns import Turns
 from bot.media.values import StillRefused
 from bot.novita.client import AnswerLost, NovitaClient
 from bot.novita.codec import Kind, Pending, Problem, Repeat, Succeeded, TaskFailed
@@ -51,7 +52,7 @@ class Road:
         front: Front,
         stills: Stills,
         films: Films,
-        turns: pacing.Turns,
+        turns: Turns,
         models: Mapping[str, Model],
         *,
         poll_seconds: float,
@@ -67,17 +68,19 @@ class Road:
         self.models = models
         self.poll_seconds = poll_seconds
         self.render_timeout = render_timeout
+        self._polled = 0
 
     async def drive(self, job_id: str) -> None:
         """Take a job from wherever it stands to its end, and tell people how it ended."""
         try:
             job = await self.ledger.claim(job_id)
+            fence.set_run(job)
             while (step := self._next(job)) is not None:
                 job = await step(job)
         except Superseded:
             log.info("job %s: another run has it", job_id)
         finally:
-            self.turns.leave(job_id)
+            self.turns.nudge()
             self.stills.drop(job_id)
             self.films.drop(job_id)
 
@@ -104,7 +107,7 @@ class Road:
             return await self.ledger.fail(job, "model_unknown", job.model)
         try:
             job = await self._place(job, model)
-            await self.turns.wait(job.id, lambda position: self.front.show(job, Waiting(position)))
+            job = await self._turn(job)
             still = await self._patiently(job, lambda: self._still(job, model), Waiting)
             return await self._pay(job, model, still)
         except StillRefused as error:
@@ -119,9 +122,27 @@ class Road:
             placed = await self._patiently(job, place, None)
             # What opened the first card is of no more use, and not ours to keep.
             job = await self.ledger.note(
-                job, card_id=placed.card_id, target_id=placed.target_id, token=None, source_url=None
+                job,
+                card_id=placed.card_id,
+                target_id=placed.target_id,
+                token=None,
+                source_url=None,
+                queued_at=time.time(),
             )
         self.front.show(job, Waiting())
+        return job
+
+    async def _turn(self, job: Job) -> Job:
+        """Wait in line, unless this job's turn has come in an earlier run."""
+        if job.turn_at is not None:
+            return job
+        if job.queued_at is None:
+            job = await self.ledger.note(job, queued_at=time.time())
+
+        def moved(position: int, paused: bool) -> None:
+            self.front.show(job, Waiting(position, because="busy" if paused else ""))
+
+        await self.turns.wait(job.id, moved)
         return job
 
     async def _still(self, job: Job, model: Model) -> Path:
@@ -150,11 +171,16 @@ class Road:
                 return job
             if not patience.bears(hold_up):
                 return await self.ledger.fail(job, "novita_away", str(hold_up))
-            delay, busy = patience.delay(hold_up), isinstance(hold_up, Busy)
-            if busy:
-                self.turns.pause(delay)  # the limit is the account's: nobody else need try meanwhile
-            self.front.show(job, Waiting(because="busy" if busy else "novita_away"))
-            await asyncio.sleep(delay)
+            delay = patience.delay(hold_up)
+            if isinstance(hold_up, Busy):
+                # The limit is the account's: nobody else need try meanwhile, and this job gets in line again.
+                await self.turns.pause(delay)
+                job = await self.ledger.note(job, turn_at=None)
+                self.front.show(job, Waiting(because="busy"))
+                job = await self._turn(job)
+            else:
+                self.front.show(job, Waiting(because="novita_away"))
+                await asyncio.sleep(delay)
 
     # --- submitting: found so after a crash -----------------------------------------------------------------
 
@@ -165,7 +191,13 @@ class Road:
     # --- rendering: paid, and Novita has it -----------------------------------------------------------------
 
     async def _rendering(self, job: Job) -> Job:
-        self.turns.take(job.id)
+        self._polled += 1
+        try:
+            return await self._poll_to_its_end(job)
+        finally:
+            self._polled -= 1
+
+    async def _poll_to_its_end(self, job: Job) -> Job:
         model = self.models.get(job.model, CATALOGUE[DEFAULT_MODEL])
         started = job.submitted_at or job.created_at
         expected = pacing.expected_at(started, model.typical_seconds, job.duration)
@@ -175,7 +207,7 @@ class Road:
         while True:
             await asyncio.sleep(delay)
             elapsed = time.time() - started
-            delay = pacing.next_poll(elapsed, self.poll_seconds)
+            delay = pacing.next_poll(elapsed, self.poll_seconds, self._polled)
             match await self._poll(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
@@ -227,7 +259,7 @@ class Road:
     # --- rendered: the video is ours to fetch and to bring --------------------------------------------------
 
     async def _rendered(self, job: Job) -> Job:
-        self.turns.leave(job.id)  # Novita is done with it, so the next may render
+        self.turns.nudge()  # Novita is done with it, so the next may render
         self.front.show(job, Sending())
         while True:
             try:
@@ -283,7 +315,7 @@ class Road:
     # --- ended ----------------------------------------------------------------------------------------------
 
     async def _tell(self, job: Job) -> Job:
-        self.turns.leave(job.id)
+        self.turns.nudge()
         with suppress(Refused, Unreachable):
             await self._patiently(job, partial(self.front.tell, job), None)
         return await self.ledger.note(job, told=True)

@@ -72,7 +72,9 @@ class Job:
     `detour` led. `token` and `source_url` open the first card for 15 minutes and a day; both are dropped once
     the card stands. A job that renders another's still again finds it on the other's card (`origin_…`), and
     the other names it (`again_as`). `upload_limit` is what Discord said, in bytes, when the command was run.
-    `check_at` is when a task that was given up is looked for once more.
+    `check_at` is when a task that was given up is looked for once more. `queued_at` is when the job got in
+    line for its turn to render, `turn_at` when its turn came, and
+    the round and lap in which it did (see `bot.jobs.pacing`).
     """
 
     id: str
@@ -107,6 +109,10 @@ class Job:
     origin_card_id: int | None = None
     again_as: str = ""
     check_at: float | None = None
+    queued_at: float | None = None
+    turn_at: float | None = None
+    turn_round: int | None = None
+    turn_lap: int | None = None
     ended_at: float | None = None
     problem: str = ""
     reason: str = ""

@@ -1,30 +1,39 @@
 """The ledger: every job is a row, every step one guarded transaction. The only SQL there is.
 
 A row is written by the run that owns it and from the state it leaves, or not at all, so that a process that
-was paused and wakes up late changes nothing.
+was paused and wakes up late changes nothing. What is written on the road waits for a database that is away;
+what people wait for gives up after a while.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import itertools
 import logging
 import secrets
 import time
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.jobs.database import Database, LedgerError
 from bot.jobs.job import ARROWS, ENDED, Cost, Job, State, Superseded
+from bot.jobs.pacing import Line, Waiter, line_up
+
+__all__ = ["Ledger", "LedgerError", "jobs", "shared"]
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+PEOPLE_WAIT = 8.0
+"""How long, in seconds, the database is waited for while somebody sees “thinking…”."""
+UNANSWERED = 2.0
+"""How long it is waited for before the first answer, for which Discord gives three seconds."""
+MINUTE = 60.0
+FAIR_SECONDS = 3600.0
+"""For how long a turn counts when it is decided whose is next."""
+ORPHANED_AFTER = 60.0
 
 metadata = sa.MetaData()
 jobs = sa.Table(
@@ -67,66 +76,129 @@ jobs = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("cost", sa.String(16), nullable=False),
     sa.Column("told", sa.Boolean, nullable=False),
+    sa.Column("queued_at", sa.Double),
+    sa.Column("turn_at", sa.Double),
+    sa.Column("turn_round", sa.Integer),
+    sa.Column("turn_lap", sa.Integer),
 )
 sa.Index("jobs_open", jobs.c.told, jobs.c.created_at)
 sa.Index("jobs_asker", jobs.c.asker_id, jobs.c.created_at)
+sa.Index("jobs_state", jobs.c.state)
+sa.Index("jobs_turn", jobs.c.turn_at)
 
+# What the processes tell each other, by key.
+shared = sa.Table(
+    "shared",
+    metadata,
+    sa.Column("key", sa.String(100), primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+PAUSED = "novita paused until"
 
-class LedgerError(Exception):
-    """The database cannot be used; the message says why and what to do."""
+OPEN = sa.or_(jobs.c.told.is_(False), jobs.c.check_at.is_not(None))
+HAS_TURN = sa.or_(
+    jobs.c.state.in_([State.SUBMITTING, State.RENDERING]),
+    sa.and_(jobs.c.state == State.ACCEPTED, jobs.c.turn_at.is_not(None)),
+)
+IN_LINE = sa.and_(jobs.c.state == State.ACCEPTED, jobs.c.turn_at.is_(None), jobs.c.queued_at.is_not(None))
+
+Enlist = Callable[[AsyncConnection, str, bool], Awaitable[None]]
+"""Puts a job into the engine's queue, in the transaction that makes it one to be driven, maybe afresh."""
 
 
 class Ledger:
-    """The rows of one database."""
+    """The rows of the database that a URL names."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._engine: AsyncEngine | None = None
-        self._lock: IO[bytes] | None = None
+        self._database = Database(url)
+        self.shared = self._database.shared
         self._runs = (f"{secrets.token_hex(6)}-{n}" for n in itertools.count(1))
+        self.enlist: Enlist | None = None
 
     async def open(self) -> None:
         """Take the database for this process and bring its tables up to date; raises `LedgerError`."""
-        path = Path(self._url.removeprefix("sqlite:///"))
-        self._lock = _lock(path)
-        # One connection: SQLite has one writer, and waiting in line here is cheaper than meeting at its lock.
-        self._engine = create_async_engine(
-            self._url.replace("sqlite:", "sqlite+aiosqlite:", 1),
-            pool_size=1,
-            max_overflow=0,
-            pool_timeout=None,
-        )
-        sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-        sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(_migrate)
-        except sa.exc.DatabaseError as error:
-            await self.close()
-            raise LedgerError(f"{path} cannot be used as the ledger: {error.orig}") from None
+        await self._database.open()
 
     async def close(self) -> None:
         """Let go of the database."""
-        if self._engine is not None:
-            await self._engine.dispose()
-        if self._lock is not None:
-            self._lock.close()
+        await self._database.close()
 
-    def _begin(self) -> Any:
-        if self._engine is None:
-            raise LedgerError("the ledger is not open")
-        return self._engine.begin()
+    # --- what people do: each raises `DatabaseAway` when nobody can wait any longer
 
     async def accept(self, job: Job) -> Job:
         """Write a new job down; it exists from the moment this returns."""
-        async with self._begin() as connection:
-            await connection.execute(jobs.insert().values(dataclasses.asdict(job)))
+
+        async def insert(connection: AsyncConnection) -> None:
+            await self._insert(connection, job)
+
+        await self._database.transact(insert, PEOPLE_WAIT)
         return job
+
+    async def decide(self, job_id: str, again: Job | None) -> Job:
+        """Settle an unconfirmed job as a person said: let it go, or also order it again as another job.
+
+        One transaction, so that of two people who decide at once one wins; raises `Superseded` for the other.
+        """
+        run = next(self._runs)
+        changes = {
+            "state": State.CANCELLED,
+            "run": run,
+            "told": False,
+            "again_as": again.id if again else "",
+        }
+        undecided = sa.or_(jobs.c.state == State.UNCONFIRMED, jobs.c.run == run)
+
+        async def settle(connection: AsyncConnection) -> Job:
+            settled = await _change(connection, undecided, job_id, changes)
+            await self._enlist(connection, job_id)
+            if again is not None:
+                await self._insert(connection, again)
+            return settled
+
+        return await self._database.transact(settle, PEOPLE_WAIT)
+
+    async def look_again(self, job_id: str, target_id: int) -> Job:
+        """Have a failed job looked for now, and brought to `target_id`; raises `Superseded`."""
+        run = next(self._runs)
+        changes = {"check_at": time.time(), "target_id": target_id, "detour": "", "told": True, "run": run}
+
+        async def change(connection: AsyncConnection) -> Job:
+            job = await _change(connection, jobs.c.state == State.FAILED, job_id, changes)
+            await self._enlist(connection, job_id, afresh=True)
+            return job
+
+        return await self._database.transact(change, PEOPLE_WAIT)
+
+    async def get(self, job_id: str) -> Job | None:
+        """Read one job."""
+
+        async def read(connection: AsyncConnection) -> Job | None:
+            row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
+            return _job(row) if row is not None else None
+
+        return await self._database.transact(read, UNANSWERED)
+
+    async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
+        """List somebody's latest jobs, newest first."""
+        query = jobs.select().where(jobs.c.asker_id == person_id)
+        query = query.order_by(jobs.c.created_at.desc()).limit(limit)
+
+        async def read(connection: AsyncConnection) -> list[Job]:
+            return [_job(row) for row in (await connection.execute(query)).mappings()]
+
+        return await self._database.transact(read, UNANSWERED)
+
+    # --- what the road does: each waits for the database, however long it is away
 
     async def claim(self, job_id: str) -> Job:
         """Make the caller the job's only owner: writes by any earlier run fail from now on."""
-        async with self._begin() as connection:
-            return await _change(connection, sa.true(), job_id, {"run": next(self._runs)})
+        run = next(self._runs)
+
+        async def change(connection: AsyncConnection) -> Job:
+            return await _change(connection, sa.true(), job_id, {"run": run})
+
+        return await self._database.transact(change)
 
     async def move(self, job: Job, to: State, **changes: object) -> Job:
         """Take one arrow, with what is learned on it, in one transaction; raises `Superseded`."""
@@ -142,64 +214,210 @@ class Ledger:
         """Take the arrow to the end without a video; `reason` may be untrusted text."""
         log.warning("job %s failed: %s (%s)", job.id, problem, reason)
         return await self.move(
-            job, State.FAILED, problem=problem, reason=reason[:500], cost=cost, told=False, **changes
+            job,
+            State.FAILED,
+            problem=problem,
+            reason=_storable(reason[:500]),
+            cost=cost,
+            told=False,
+            **changes,
         )
 
     async def note(self, job: Job, **changes: object) -> Job:
-        """Write down something learned without moving; raises `Superseded`."""
-        guard = sa.and_(jobs.c.state == job.state, jobs.c.run == job.run)
-        async with self._begin() as connection:
+        """Write down something learned, whether it moves the job or not; raises `Superseded`."""
+        states = [job.state]
+
+        async def change(connection: AsyncConnection) -> Job:
+            guard = sa.and_(jobs.c.state.in_(states), jobs.c.run == job.run)
+            # Should the answer to the commit be lost, this run finds its own write and does it once more.
+            if "state" in changes and changes["state"] not in states:
+                states.append(State(str(changes["state"])))
             return await _change(connection, guard, job.id, changes)
 
-    async def get(self, job_id: str) -> Job | None:
-        """Read one job."""
-        async with self._begin() as connection:
-            row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
-        return _job(row) if row is not None else None
+        return await self._database.transact(change)
 
-    async def look_again(self, job_id: str, target_id: int) -> Job:
-        """Have a failed job looked for now, and brought to `target_id`; raises `Superseded`."""
-        changes = {"check_at": time.time(), "target_id": target_id, "detour": "", "told": True}
-        async with self._begin() as connection:
-            return await _change(
-                connection, jobs.c.state == State.FAILED, job_id, {**changes, "run": next(self._runs)}
-            )
+    async def owns(self, job: Job) -> bool:
+        """Tell whether the job is still this run's."""
+        query = sa.select(jobs.c.id).where(jobs.c.id == job.id, jobs.c.run == job.run)
 
-    async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
-        """List somebody's latest jobs, newest first."""
-        query = jobs.select().where(jobs.c.asker_id == person_id)
-        query = query.order_by(jobs.c.created_at.desc()).limit(limit)
-        async with self._begin() as connection:
-            return [_job(row) for row in (await connection.execute(query)).mappings()]
+        async def read(connection: AsyncConnection) -> bool:
+            return (await connection.execute(query)).first() is not None
 
-    async def decide(self, job_id: str, again: Job | None) -> Job:
-        """Settle an unconfirmed job as a person said: let it go, or also order it again as another job.
-
-        One transaction, so that of two people who decide at once one wins; raises `Superseded` for the other.
-        """
-        guard = jobs.c.state == State.UNCONFIRMED
-        changes = {
-            "state": State.CANCELLED,
-            "run": next(self._runs),
-            "told": False,
-            "again_as": again.id if again else "",
-        }
-        async with self._begin() as connection:
-            settled = await _change(connection, guard, job_id, changes)
-            if again is not None:
-                await connection.execute(jobs.insert().values(dataclasses.asdict(again)))
-        return settled
+        return await self._database.transact(read)
 
     async def open_jobs(self) -> list[str]:
         """List the jobs that are not ended, not told of, or to be looked for again; oldest first."""
-        unfinished = sa.or_(jobs.c.told.is_(False), jobs.c.check_at.is_not(None))
-        query = sa.select(jobs.c.id).where(unfinished).order_by(jobs.c.created_at)
-        async with self._begin() as connection:
+        query = sa.select(jobs.c.id).where(OPEN).order_by(jobs.c.created_at)
+
+        async def read(connection: AsyncConnection) -> list[str]:
             return list((await connection.execute(query)).scalars())
+
+        return await self._database.transact(read)
+
+    # --- turns: whose render is next, decided in one place for every process
+
+    async def line(self, limit: int, per_minute: int) -> Line:
+        """Let those in line have their turns, fairly, as far as there is room; say how the line stands then.
+
+        `limit` is how many may render at once, `per_minute` how many turns may begin in any minute.
+        """
+
+        async def usher(connection: AsyncConnection) -> Line:
+            await self._database.lock(connection, "line")
+            now = float((await connection.execute(sa.select(self._database.now))).scalar_one())
+            waiting = await connection.execute(
+                sa.select(jobs.c.id, jobs.c.guild_id, jobs.c.asker_id, jobs.c.created_at).where(IN_LINE)
+            )
+            taken = await connection.execute(
+                sa.select(
+                    jobs.c.guild_id,
+                    jobs.c.asker_id,
+                    sa.func.max(jobs.c.turn_round),
+                    sa.func.max(jobs.c.turn_lap),
+                )
+                .where(jobs.c.turn_at > now - FAIR_SECONDS, jobs.c.turn_round.is_not(None))
+                .group_by(jobs.c.guild_id, jobs.c.asker_id)
+            )
+            busy = await connection.execute(sa.select(sa.func.count()).select_from(jobs).where(HAS_TURN))
+            latest = await connection.execute(
+                sa.select(sa.func.count()).select_from(jobs).where(jobs.c.turn_at > now - MINUTE)
+            )
+            paused = await connection.execute(sa.select(shared.c.at).where(shared.c.key == PAUSED))
+            line = line_up(
+                [Waiter(*row) for row in waiting],
+                {(guild, person): (turn_round, lap) for guild, person, turn_round, lap in taken},
+                room=min(limit - busy.scalar_one(), per_minute - latest.scalar_one()),
+                paused=(paused.scalar() or 0.0) - now,
+            )
+            for turn in line.granted:
+                await connection.execute(
+                    jobs.update()
+                    .where(jobs.c.id == turn.job_id, IN_LINE)
+                    .values(turn_at=now, turn_round=turn.round, turn_lap=turn.lap)
+                )
+            return line
+
+        return await self._database.transact(usher)
+
+    async def pause_line(self, seconds: float) -> None:
+        """Give nobody a turn for some seconds: the account's limit is hit, and it is one for all."""
+        until = self._database.now + seconds
+
+        async def write(connection: AsyncConnection) -> None:
+            await self._put(connection, PAUSED, until, "")
+
+        await self._database.transact(write)
+
+    # --- what the processes agree on
+
+    async def reserve(self, key: str, every: float) -> float:
+        """Take the next of the moments that lie `every` seconds apart; say how many seconds it is away."""
+
+        async def take(connection: AsyncConnection) -> float:
+            await self._database.lock(connection, key)
+            now = float((await connection.execute(sa.select(self._database.now))).scalar_one())
+            found = await connection.execute(sa.select(shared.c.at).where(shared.c.key == key))
+            moment = max(now, found.scalar() or 0.0)
+            await self._put(connection, key, sa.literal(moment + every, sa.Double), "")
+            return moment - now
+
+        return await self._database.transact(take)
+
+    async def recall(self, key: str) -> str:
+        """Read what was remembered under a key; empty: nothing."""
+
+        async def read(connection: AsyncConnection) -> str:
+            found = await connection.execute(sa.select(shared.c.text).where(shared.c.key == key))
+            return found.scalar() or ""
+
+        return await self._database.transact(read)
+
+    async def remember(self, key: str, text: str) -> None:
+        """Remember something for every process, and for the next start."""
+
+        async def write(connection: AsyncConnection) -> None:
+            await self._put(connection, key, self._database.now, text)
+
+        await self._database.transact(write)
+
+    async def alone(self, name: str, work: Callable[[], Awaitable[None]], *, wait: bool = True) -> None:
+        """Do what only one process may do at a time; without `wait`, not at all while another does it.
+
+        A process that dies or is paused meanwhile lets the others in, at the latest after ten seconds.
+        """
+
+        async def locked(connection: AsyncConnection) -> None:
+            if wait:
+                await self._database.lock(connection, name)
+            elif not await self._database.try_lock(connection, name):
+                return
+            await work()
+
+        if self.shared:
+            await self._database.transact(locked)
+        else:
+            await work()  # there is only this process
+
+    # --- the queue of a shared database: only what Procrastinate leaves to us
+
+    async def enlist_orphans(self) -> int | None:
+        """Queue the open jobs that are in no queue; says how many, None while another process does that.
+
+        There should be none: this is for rows that were moved here, and for what nobody foresaw.
+        """
+        queued = sa.text(
+            "SELECT 1 FROM procrastinate_jobs q WHERE q.status IN ('todo', 'doing') "
+            "AND q.args ->> 'job_id' = jobs.id"
+        )
+        orphans = sa.select(jobs.c.id).where(
+            OPEN,
+            jobs.c.created_at < self._database.now - ORPHANED_AFTER,
+            sa.text(f"NOT EXISTS ({queued.text})"),
+        )
+
+        async def sweep(connection: AsyncConnection) -> int | None:
+            if not await self._database.try_lock(connection, "orphans"):
+                return None
+            found = list((await connection.execute(orphans)).scalars())
+            for job_id in found:
+                await self._enlist(connection, job_id)
+            return len(found)
+
+        return await self._database.transact(sweep)
+
+    async def unqueue(self, row_id: int, worker_id: int) -> None:
+        """Take a row out of Procrastinate's queue, unless it is another worker's by now."""
+        statement = sa.text("DELETE FROM procrastinate_jobs WHERE id = :row AND worker_id = :worker")
+
+        async def delete(connection: AsyncConnection) -> None:
+            await connection.execute(statement, {"row": row_id, "worker": worker_id})
+
+        await self._database.transact(delete)
+
+    # --- parts
+
+    async def _insert(self, connection: AsyncConnection, job: Job) -> None:
+        """Write a new job down and queue it, unless that was done and only its answer lost."""
+        values = {name: _storable(value) for name, value in dataclasses.asdict(job).items()}
+        statement = self._database.insert(jobs).values(values).on_conflict_do_nothing()
+        if (await connection.execute(statement)).rowcount:
+            await self._enlist(connection, job.id)
+
+    async def _enlist(self, connection: AsyncConnection, job_id: str, afresh: bool = False) -> None:
+        if self.enlist is not None:
+            await self.enlist(connection, job_id, afresh)
+
+    async def _put(
+        self, connection: AsyncConnection, key: str, at: sa.ColumnElement[float], text: str
+    ) -> None:
+        statement = self._database.insert(shared).values(key=key, at=at, text=text)
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["key"], set_={"at": at, "text": text})
+        )
 
 
 async def _change(
-    connection: AsyncConnection, guard: sa.ColumnElement[bool], job_id: str, changes: dict[str, object]
+    connection: AsyncConnection, guard: sa.ColumnElement[bool], job_id: str, changes: dict[str, Any]
 ) -> Job:
     statement = jobs.update().where(jobs.c.id == job_id, guard).values(changes).returning(*jobs.c)
     row = (await connection.execute(statement)).mappings().first()
@@ -212,40 +430,6 @@ def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "state": State(row["state"]), "cost": Cost(row["cost"])})
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """Keep a second process off the same file: two bots on one ledger would each think a job theirs."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("ab")
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}. Check the folder's owner.") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise LedgerError(
-            f"another Kinora is running on {path}: stop it first, or give this one another file"
-        ) from None
-    return lock
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Python's sqlite3 begins no transaction before CREATE TABLE by itself, and a crash in a migration would
-    # leave half of it. So it begins none at all, and `_begin_sqlite` begins every one.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # FULL: a commit has reached the disk before the paid request leaves, also through a power cut.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _migrate(connection: sa.Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def _storable(value: Any) -> Any:
+    """PostgreSQL's text takes any character but the null."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

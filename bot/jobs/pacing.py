@@ -1,23 +1,28 @@
-"""When to ask next, how long to back off, and whose turn it is."""
+"""When to ask next, how long to back off, and whose turn it is: decided here, and nothing but decided."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-USHER_SECONDS = 3.0
+T = TypeVar("T")
+
+POLLS_A_SECOND = 100
+"""What one core carries beside its other work; with more renders than that, each is asked for less often."""
 
 
-def next_poll(elapsed: float, base: float, chance: float | None = None) -> float:
+def next_poll(elapsed: float, base: float, crowd: int = 1, chance: float | None = None) -> float:
     """Say how many seconds to wait before the next poll of a task that has been rendering for `elapsed`
-    seconds.
+    seconds, while this process polls for `crowd` of them.
 
     A tenth of the time already waited, so that the person loses at most that, between `base` and five times
     it; `chance` (0…1) spreads polls by a fifth, so that jobs that started together do not ask together.
     """
     chance = random.random() if chance is None else chance  # noqa: S311 — spreading load needs no secrecy
-    return min(max(elapsed / 10, base), 5 * base) * (0.9 + 0.2 * chance)
+    return max(min(max(elapsed / 10, base), 5 * base), crowd / POLLS_A_SECOND) * (0.9 + 0.2 * chance)
 
 
 def backoff(attempt: int, retry_after: float | None = None, chance: float | None = None) -> float:
@@ -44,77 +49,87 @@ def revised(expected: float, eta: float | None, now: float) -> float:
     return now + eta
 
 
-class Turns:
-    """Lets at most `limit` jobs render at once, first come, first served; pauses if Novita asks."""
+@dataclass(frozen=True)
+class Waiter:
+    """A job in line: who asked for it, where, and when."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._rendering: set[str] = set()
-        self._line: dict[str, tuple[asyncio.Future[None], Callable[[int], None]]] = {}
-        self._paused_until = 0.0
-        self._usher: asyncio.Task[None] | None = None
+    job_id: str
+    guild_id: int | None
+    person_id: int
+    since: float
 
-    async def wait(self, job_id: str, moved: Callable[[int], None]) -> None:
-        """Return when it is this job's turn; `moved` hears its place in the line, from 1, as it changes."""
-        if job_id in self._rendering:
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._line[job_id] = (turn, moved)
-        self._advance()
-        if not turn.done():
-            moved(len(self._line))
-            self._wake_usher()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self.leave(job_id)
-            raise
-        finally:
-            self._line.pop(job_id, None)
 
-    def take(self, job_id: str) -> None:
-        """Count a job that Novita already has, whatever the limit."""
-        self._rendering.add(job_id)
+@dataclass(frozen=True)
+class Turn:
+    """A place in the line: in which round of the guilds, and in which lap of its guild's people."""
 
-    def leave(self, job_id: str) -> None:
-        """Give the place to the next in line."""
-        self._rendering.discard(job_id)
-        self._advance()
+    job_id: str
+    round: int
+    lap: int
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody in for some seconds: the account's rate limit is hit, and it is one for all jobs."""
-        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
-        self._wake_usher()
 
-    def _advance(self) -> None:
-        if asyncio.get_running_loop().time() < self._paused_until:
-            return
-        for job_id, (turn, _) in list(self._line.items()):
-            if len(self._rendering) >= self._limit:
-                return
-            if not turn.done():
-                self._rendering.add(job_id)
-                turn.set_result(None)
+@dataclass(frozen=True)
+class Line:
+    """How the line stands: whose turn it is now, who waits, next first, and for how long nobody moves up."""
 
-    def _wake_usher(self) -> None:
-        if self._usher is None or self._usher.done():
-            self._usher = asyncio.create_task(self._ush())
+    granted: list[Turn] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    paused: float = 0.0
 
-    async def _ush(self) -> None:
-        """Tell everyone in line where they stand, not oftener than people can read, until nobody waits."""
-        told: dict[str, int] = {}
-        while self._line:
-            pause = self._paused_until - asyncio.get_running_loop().time()
-            await asyncio.sleep(min(USHER_SECONDS, pause) if pause > 0 else USHER_SECONDS)
-            self._advance()
-            waiting = [(job, moved) for job, (turn, moved) in self._line.items() if not turn.done()]
-            for position, (job_id, moved) in enumerate(waiting, start=1):
-                if told.get(job_id) != position:
-                    told[job_id] = position
-                    moved(position)
 
-    async def close(self) -> None:
-        """Stop telling."""
-        if self._usher is not None:
-            self._usher.cancel()
-            await asyncio.gather(self._usher, return_exceptions=True)
+Taken = Mapping[tuple[int | None, int], tuple[int, int]]
+"""The latest round and lap that each person of each guild (None: in a DM) had a turn in."""
+
+
+def line_up(waiting: Iterable[Waiter], taken: Taken, *, room: int, paused: float = 0.0) -> Line:
+    """Decide who renders next: `room` is how many may begin now; `paused`, for how long Novita takes none."""
+    order = fair_order(waiting, taken)
+    room = max(0, room) if paused <= 0 else 0
+    return Line(order[:room], [turn.job_id for turn in order[room:]], max(0.0, paused))
+
+
+def fair_order(waiting: Iterable[Waiter], taken: Taken) -> list[Turn]:
+    """Put those in line into their order: guilds take turns in rounds, and a guild's people in laps.
+
+    So one guild's or one person's hundred jobs do not hold up another's first. Whoever asks in a DM counts as
+    a guild of one. The order is the true one: unless somebody joins, it is kept as turns are taken.
+    """
+    rounds: dict[int, int] = {}
+    laps: dict[int, dict[int, int]] = defaultdict(dict)
+    for (guild_id, person_id), (last_round, last_lap) in taken.items():
+        house = _house(guild_id, person_id)
+        rounds[house] = max(last_round, rounds.get(house, last_round))
+        laps[house][person_id] = last_lap
+    people: dict[int, dict[int, list[Waiter]]] = defaultdict(lambda: defaultdict(list))
+    for waiter in sorted(waiting, key=_came):
+        people[_house(waiter.guild_id, waiter.person_id)][waiter.person_id].append(waiter)
+    lines = []
+    for house, lines_of in people.items():
+        in_house = _interleaved(
+            [(_next(laps[house], person), line) for person, line in lines_of.items()], _came
+        )
+        lines.append((_next(rounds, house), in_house))
+    merged = _interleaved(lines, lambda placed: _came(placed[1]))
+    return [Turn(waiter.job_id, round_, lap) for round_, (lap, waiter) in merged]
+
+
+def _house(guild_id: int | None, person_id: int) -> int:
+    return -person_id if guild_id is None else guild_id
+
+
+def _next(last: Mapping[int, int], who: int) -> int:
+    """Say in which round somebody's next turn is: this one, or the next for who has had a turn in it."""
+    this = max(last.values(), default=0)
+    return this + (last.get(who) == this)
+
+
+def _interleaved(
+    lines: Iterable[tuple[int, list[T]]], came: Callable[[T], tuple[float, str]]
+) -> list[tuple[int, T]]:
+    """Merge lines that begin in some round, one of each line in a round; gives the rounds too."""
+    placed = [(first + place, one) for first, line in lines for place, one in enumerate(line)]
+    return sorted(placed, key=lambda place: (place[0], came(place[1])))
+
+
+def _came(waiter: Waiter) -> tuple[float, str]:
+    return waiter.since, waiter.job_id

@@ -30,6 +30,14 @@ class Refused(Exception):
         self.detour = detour
 
 
+class DatabaseAway(Exception):
+    """The database did not answer in time; `begun` says whether the work may have been done all the same."""
+
+    def __init__(self, begun: bool) -> None:
+        super().__init__("the database does not answer")
+        self.begun = begun
+
+
 class Patience:
     """How long to bear with one trouble: `bound` seconds (None: the caller has its own end)."""
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
-from bot.jobs import pacing
-from bot.jobs.job import Cost, Job, State, Superseded
+from bot.jobs.job import Cost, Job, State
 from bot.jobs.ledger import Ledger
 from bot.jobs.patience import Busy, Unreachable
 from bot.novita.client import AnswerLost, NotSent, NovitaClient
@@ -23,8 +21,6 @@ from bot.novita.models import Model
 
 log = logging.getLogger(__name__)
 
-WRITE_TRIES = 6
-"""How often what a paid request brought is written down, over about half a minute."""
 REMEDIES: Mapping[Kind, str] = {
     Kind.KEY: "Novita refuses this key: check NOVITA_API_KEY and the account's rights in Novita's console.",
     Kind.FUNDS: "The Novita account is out of funds, nothing was charged: top it up in Novita's console.",
@@ -72,8 +68,8 @@ class Payments:
             case Submitted(task_id):
                 # Logged before it is written down: should the disk fail just now, the id is not lost with it.
                 log.info("job %s: paid for, Novita's task is %s", job.id, task_id)
-                rendering = partial(self._ledger.move, job, State.RENDERING)
-                return await _write_down(partial(rendering, task_id=task_id, submitted_at=time.time())), None
+                now = time.time()
+                return await self._ledger.move(job, State.RENDERING, task_id=task_id, submitted_at=now), None
             case Problem(kind=Kind.LOAD, repeat=Repeat.LATER):
                 return await self._not_now(job, Busy(answer.reason, answer.retry_after))
             case Problem(repeat=Repeat.LATER):
@@ -111,16 +107,3 @@ def warn_operator(job: Job, model: Model | None, problem: Problem) -> None:
 def said(problem: Problem) -> str:
     """Give Novita's name for a problem, and its words."""
     return f"{problem.reason}: {problem.message}" if problem.message else problem.reason
-
-
-async def _write_down(write: Callable[[], Awaitable[Job]]) -> Job:
-    """Repeat a write that must not be lost for a database that is unwell: a full disk, a lock."""
-    for attempt in range(1, WRITE_TRIES):
-        try:
-            return await write()
-        except Superseded:
-            raise
-        except Exception as error:
-            log.error("the ledger cannot be written (%s); trying again", type(error).__name__)
-            await asyncio.sleep(pacing.backoff(attempt))
-    return await write()

@@ -27,9 +27,14 @@ class AnswerLost(Exception):
 
 
 class NovitaClient:
-    """Speaks to one Novita account; `timeout` is the longest wait for an answer, in seconds."""
+    """Speaks to one Novita account; `timeout` is the longest wait for an answer, in seconds.
 
-    def __init__(self, base_url: str, key: str, timeout: float = 60.0) -> None:
+    `trace` hears of the paid request, and what it raises before a byte is sent comes out of `submit`.
+    """
+
+    def __init__(
+        self, base_url: str, key: str, timeout: float = 60.0, trace: aiohttp.TraceConfig | None = None
+    ) -> None:
         self._base = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(15.0, timeout))
         headers = {"Authorization": f"Bearer {key}"}
@@ -40,6 +45,7 @@ class NovitaClient:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=3 * timeout, connect=min(15.0, timeout)),
             connector=aiohttp.TCPConnector(force_close=True),
+            trace_configs=[trace] if trace else None,
         )
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.app import Kinora
+from bot.client import Kinora
 from cogs.animate._command import command
 
 

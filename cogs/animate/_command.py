@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot import cards
-from bot.app import Kinora
+from bot.client import Kinora
 from bot.jobs.job import Job, State, new_id
 from bot.media.values import StillRefused
 from bot.media.workshop import WorkshopError

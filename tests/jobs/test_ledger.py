@@ -3,13 +3,13 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.jobs.job import ARROWS, ENDED, Job, State, Superseded, new_id
-from bot.jobs.ledger import Ledger, LedgerError
+from bot.jobs.ledger import Ledger, LedgerError, metadata
 
 
 def a_job(**changes: object) -> Job:
@@ -27,27 +27,18 @@ def a_job(**changes: object) -> Job:
     return Job(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = Ledger(f"sqlite:///{tmp_path}/kinora.db")
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
 async def test_a_row_comes_back_as_it_went_in(ledger: Ledger) -> None:
     job = await ledger.accept(a_job(guild_id=7, negative_prompt="blur", token="t"))
     assert await ledger.get(job.id) == job
     assert await ledger.get("nobody") is None
 
 
-async def test_it_is_there_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/deep/er/kinora.db"
-    first = Ledger(url)
+async def test_it_is_there_after_a_restart(database_url: str) -> None:
+    first = Ledger(database_url.replace("/kinora.db", "/deep/er/kinora.db"))
     await first.open()
     job = await first.accept(a_job())
     await first.close()
-    second = Ledger(url)
+    second = Ledger(database_url.replace("/kinora.db", "/deep/er/kinora.db"))
     await second.open()
     assert await second.open_jobs() == [job.id]
     await second.close()
@@ -90,6 +81,10 @@ async def test_ended_jobs_stay_open_until_people_were_told(ledger: Ledger) -> No
     assert await ledger.open_jobs() == []
 
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@ON_SQLITE
 async def test_a_second_process_is_kept_off_the_file(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="another Kinora is running"):
         await Ledger(f"sqlite:///{tmp_path}/kinora.db").open()
@@ -101,15 +96,18 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await Ledger(f"sqlite:///{tmp_path}/kinora.db").open()
 
 
+@ON_SQLITE
 async def test_commits_survive_a_power_cut(ledger: Ledger, tmp_path: Path) -> None:
     await ledger.accept(a_job())
     assert sqlite3.connect(tmp_path / "kinora.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-async def test_the_migrations_make_the_table_the_code_describes(ledger: Ledger, tmp_path: Path) -> None:
-    from bot.jobs.ledger import jobs
-
-    rows = sqlite3.connect(tmp_path / "kinora.db").execute("PRAGMA table_info(jobs)").fetchall()
-    assert [(name, bool(notnull) or bool(pk)) for _, name, _, notnull, _, pk in rows] == [
-        (column.name, not column.nullable) for column in jobs.columns
-    ]
+async def test_the_migrations_make_the_tables_the_code_describes(ledger: Ledger, database_url: str) -> None:
+    engine = sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    found = sa.inspect(engine)
+    for table in metadata.sorted_tables:
+        columns = [(column["name"], column["nullable"]) for column in found.get_columns(table.name)]
+        assert sorted(columns) == sorted((column.name, column.nullable) for column in table.columns)
+        indexes = {index["name"] for index in found.get_indexes(table.name)}
+        assert indexes == {index.name for index in table.indexes}
+    engine.dispose()
