@@ -4,20 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+BROWSER := $(VENV)/.browser
 CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo studio run test test-browser test-clients lint format setup bench soak reliability requirements clean help
+.PHONY: demo demo-headless run test test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-demo: $(RUNTIME) ## the whole thing with no account: sandbox, bot, one /animate, an MP4 (IMAGE=… PROMPT="…" for your own)
-	@$(BIN)/python -m sandbox.demo $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
+demo: $(RUNTIME) ## try Kinora in your browser with no account: a chat like Discord's with the bot in it, and its backstage
+	@$(BIN)/python -m sandbox.demo
 
-studio: $(RUNTIME) ## the same in the browser: a chat like Discord's, and its backstage
-	@$(BIN)/python -m sandbox.studio
+demo-headless: $(RUNTIME) ## the same on the terminal: one /animate, and an MP4 (IMAGE=… PROMPT="…" for your own)
+	@$(BIN)/python -m sandbox.headless $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot
@@ -25,11 +26,19 @@ run: $(RUNTIME) ## the real bot, from .env
 test: $(DEV) ## the whole test suite
 	@$(BIN)/python -m pytest
 
-test-browser: $(DEV) ## the page in a real Chromium (needs chromium, and pip install playwright in .venv)
+test-browser: $(BROWSER) ## the page in a real browser (needs Chromium: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 0 -m browser tests/browser
 
 test-clients: $(DEV) $(CLIENTS)/.done $(NODE)/.done ## the sandbox against clients nobody here wrote (needs node 20 and npm)
 	@$(BIN)/python -m pytest -n 2 -m clients tests/clients
+
+pictures: $(BROWSER) ## take the README's pictures anew, from the page itself (docs/pictures)
+	@$(BIN)/python -m tests.browser.pictures
+
+$(BROWSER): $(DEV) tests/browser/requirements.txt
+	@echo "Installing what drives the browser (once) …"
+	@$(PIP) install --require-hashes -r tests/browser/requirements.txt
+	@touch $@
 
 $(CLIENTS)/.done: tests/clients/requirements.txt
 	@echo "Installing the Python clients (once) …"
@@ -65,10 +74,11 @@ reliability: $(DEV) ## run every crash and fault experiment and write docs/relia
 
 setup: $(DEV) ## the virtual environment with everything pinned
 
-requirements: $(DEV) ## pin requirements.in and requirements-dev.in afresh, with hashes
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links tests/clients/requirements.in -o tests/clients/requirements.txt
+requirements: $(DEV) ## pin every requirements.in afresh, with hashes
+	@for name in requirements requirements-dev tests/browser/requirements tests/clients/requirements; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
+	done
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("Kinora needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -31,6 +31,7 @@ class Kinora:
             "DISCORD_API_URL": sandbox.environment["discord_api_url"],
             "NOVITA_API_URL": sandbox.environment["novita_api_url"],
             "KINORA_POLL_SECONDS": "0.2",
+            "KINORA_NOVITA_RPM": "60000",
             **environ,
         }
         self._process: asyncio.subprocess.Process | None = None

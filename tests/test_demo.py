@@ -1,4 +1,4 @@
-"""`make demo` as a visitor runs it: a process of its own, with the sandbox and the bot as they ship."""
+"""`make demo` and `make demo-headless` as a visitor runs them: processes of their own, all as it ships."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import av
 import pytest
 from PIL import Image
 
-from sandbox.demo import PICTURE, main
+from sandbox.headless import PICTURE, main
 from tests.e2e.steps import still
 from tests.kinora import REPOSITORY
 
 
-def demo(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
+def start(program: str, *arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sandbox.demo", "--quick", *map(str, arguments)],
+        [sys.executable, "-m", program, *map(str, arguments)],
         cwd=REPOSITORY,
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
@@ -32,8 +33,12 @@ def demo(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
     )
 
 
+def headless(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
+    return start("sandbox.headless", "--quick", *arguments, **environ)
+
+
 def run(*arguments: str | Path, **environ: str) -> tuple[int, str]:
-    with demo(*arguments, **environ) as process:
+    with headless(*arguments, **environ) as process:
         said, _ = process.communicate(timeout=60)
     return process.returncode, said
 
@@ -113,6 +118,47 @@ def test_other_arguments_that_cannot_be_used_get_one_too(
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_without_a_screen_the_address_is_printed_and_the_page_served_until_a_signal(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    nowhere = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"), "")
+    with start("sandbox.demo", "--port", "0", TMPDIR=str(tmp_path), **nowhere) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+/app/", process.stdout.readline())
+        assert found
+        with urlopen(found[0]) as page:  # noqa: S310 (the address is the sandbox's)
+            assert b"Kinora" in page.read()
+        if number is signal.SIGINT:  # the other one comes while the bot is still starting
+            assert "The bot is online." in process.stdout.readline()
+        family = list(descendants(process.pid))
+        assert family
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert process.stdout.read() == ""
+    wait_gone(family)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_a_screen_the_page_is_opened(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new && mv {seen}.new {seen}\n')
+    browser.chmod(0o755)
+    with start("sandbox.demo", "--port", "0", DISPLAY=":0", CI="", BROWSER=str(browser)) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        while not seen.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert seen.read_text() == f"{address}\n"
+
+
 # --- the end ------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +192,7 @@ def running(pid: int) -> bool:
 def test_stopped_in_the_middle_it_leaves_nothing_running(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    with demo("--out", tmp_path, TMPDIR=str(tmp_path)) as process:
+    with headless("--out", tmp_path, TMPDIR=str(tmp_path)) as process:
         assert process.stdout is not None
         assert any("submitted and queued" in line for line in process.stdout)
         family = list(descendants(process.pid))

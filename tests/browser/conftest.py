@@ -22,7 +22,8 @@ from sandbox.client import Sandbox
 from tests.browser.showcase import Showcase, showcase
 from tests.kinora import REPOSITORY
 
-CHROMIUM = os.environ.get("KINORA_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = os.environ.get("KINORA_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -37,9 +38,9 @@ OpenPage = Callable[..., Awaitable[Any]]
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Any]:
     """The browser of this run; without one, what needs it is skipped."""
-    playwright = pytest.importorskip("playwright.async_api", reason="Playwright is not installed")
-    if not Path(CHROMIUM).is_file():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}; apt-get install chromium, or set KINORA_CHROMIUM")
+    playwright = pytest.importorskip("playwright.async_api", reason="no Playwright: make test-browser")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium, or name one with KINORA_CHROMIUM")
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -59,6 +60,8 @@ async def open_page(chromium: Any) -> AsyncIterator[OpenPage]:
         page = await context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        # With a listener from the start, no file chooser opens before Playwright looks for it.
+        page.on("filechooser", lambda _: None)
         await page.goto(f"{sandbox.control_url}/app/#{place}")
         await page.wait_for_selector('#page[aria-busy="false"]')
         return page
@@ -72,13 +75,14 @@ async def open_page(chromium: Any) -> AsyncIterator[OpenPage]:
     assert [c for c in complaints if "status of 400" not in c] == []
 
 
-# --- Kinora's own studio ------------------------------------------------------------------------------------
+# --- make demo ----------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def _studio(folder: Path) -> AsyncIterator[str]:
+async def demo_running(folder: Path) -> AsyncIterator[str]:
+    """Run `make demo`'s program as a visitor does; give its control site's address."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sandbox.studio", "--port", "0", "--no-browser"),
+        *(sys.executable, "-m", "sandbox.demo", "--port", "0", "--no-browser"),
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
@@ -87,7 +91,7 @@ async def _studio(folder: Path) -> AsyncIterator[str]:
     try:
         async with asyncio.timeout(60):
             found = re.search(r"(http://\S+)/app/", (await process.stdout.readline()).decode())
-            assert found, "the studio did not say where it is"
+            assert found, "the demo did not say where it is"
             assert b"online" in await process.stdout.readline()
         yield found[1]
     finally:
@@ -96,26 +100,25 @@ async def _studio(folder: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def studio_url(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """`python -m sandbox.studio`, for the whole run."""
-    async with _studio(tmp_path_factory.mktemp("studio")) as url:
+async def demo_url(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """`python -m sandbox.demo`, for the whole run."""
+    async with demo_running(tmp_path_factory.mktemp("demo")) as url:
         yield url
 
 
 @pytest.fixture
-async def studio(studio_url: str) -> AsyncIterator[Sandbox]:
-    """The studio with a fresh world, quick renders and the bot online."""
-    async with Sandbox(studio_url) as sandbox:
+async def demo(demo_url: str) -> AsyncIterator[Sandbox]:
+    """That demo with a fresh world, quick renders and the bot online."""
+    async with Sandbox(demo_url) as sandbox:
+        # A bot whose session is taken from it waits five seconds; a new one is there sooner.
+        await sandbox.send("/backstage/bot/kill", {})
         await sandbox.reset()
         await sandbox.novita.settings(**QUICK)
         await sandbox.discord.guild(premium_tier=3)
+        await sandbox.send("/backstage/bot/start", {})
 
         async def online() -> bool | None:
-            bot = (await sandbox.get("/backstage"))["bot"]
-            if not bot["running"]:
-                await sandbox.send("/backstage/bot/start", {})
-            sessions = (await sandbox.discord.state())["gateway"]["sessions"]
-            return any(session["connected"] for session in sessions) or None
+            return (await sandbox.get("/backstage"))["bot"]["online"] or None
 
         await sandbox.wait(online, 30, "the bot to be online")
         yield sandbox

@@ -9,8 +9,8 @@ import pytest
 from sandbox.client import Sandbox
 from tests.browser.conftest import OpenPage
 from tests.browser.showcase import Showcase
+from tests.browser.steps import PICTURE, animate, begin_command, open_thread
 from tests.browser.test_discord import run
-from tests.browser.test_kinora import PICTURE, animate, begin_command, open_thread
 
 pytestmark = pytest.mark.browser
 
@@ -28,8 +28,8 @@ async def assert_accessible(page: Any, axe: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_kinora(studio: Sandbox, open_page: OpenPage, axe: str, scheme: str) -> None:
-    page = await open_page(studio, color_scheme=scheme, reduced_motion="reduce")
+async def test_kinora(demo: Sandbox, open_page: OpenPage, axe: str, scheme: str) -> None:
+    page = await open_page(demo, color_scheme=scheme, reduced_motion="reduce")
     await assert_accessible(page, axe)
     await animate(page, {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
     await page.locator(".message.ephemeral").wait_for()

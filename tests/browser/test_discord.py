@@ -10,7 +10,7 @@ import pytest
 from sandbox.client import Sandbox
 from tests.browser.conftest import OpenPage
 from tests.browser.showcase import Showcase
-from tests.browser.test_kinora import PICTURE, begin_command
+from tests.browser.steps import PICTURE, begin_command
 
 pytestmark = pytest.mark.browser
 
@@ -120,23 +120,60 @@ async def test_what_anybody_writes_is_never_markup_of_the_page(sandbox: Sandbox,
     assert await content.locator("a, img, script").count() == 0
 
 
-async def test_the_page_comes_back_after_the_connection_was_lost(
+async def test_the_page_is_live_again_after_its_connection_broke(
     sandbox: Sandbox, open_page: OpenPage
 ) -> None:
     page = await open_page(sandbox)
     rosa = sandbox.person("rosa")
-    await page.context.set_offline(True)
-    await page.evaluate("dispatchEvent(new Event('offline'))")
-    await rosa.post("stills", "Were you away?")
-    await page.context.set_offline(False)
+    lines: list[Any] = []
+    away = False
+
+    async def between(line: Any) -> None:
+        lines.append(line)
+        if away:
+            await line.close()
+        else:
+            line.connect_to_server()
+
+    await page.route_web_socket("**/events", between)
     await page.reload()
+    await page.wait_for_selector('#page[aria-busy="false"]')
+    away = True
+    await lines[-1].close()
+    await page.get_by_text("The sandbox does not answer. Trying again…").wait_for()
+    await rosa.post("stills", "Were you away?")
+    away = False
     await page.get_by_text("Were you away?").wait_for()
+    assert not await page.locator("#offline").is_visible()
+    await rosa.post("stills", "And now?")
+    await page.get_by_text("And now?").wait_for()
+
+
+async def test_a_thread_opens_beside_its_channel(sandbox: Sandbox, open_page: OpenPage) -> None:
+    page = await open_page(sandbox)
     await sandbox.discord.start_thread("stills", "rosa", "A thread of ours")
     await page.get_by_role("button", name="A thread of ours (thread)").click()
     await asyncio.gather(
         page.get_by_text("Started by").wait_for(),
         page.get_by_role("complementary", name="Thread").wait_for(),
     )
+
+
+async def test_what_came_unseen_is_marked_as_new(sandbox: Sandbox, open_page: OpenPage) -> None:
+    page = await open_page(sandbox)
+    rosa = sandbox.person("rosa")
+    await rosa.post("stills", "Seen")
+    await page.get_by_text("Seen").wait_for()
+    await page.get_by_role("button", name="news (announcement channel)").click()
+    for words in ("Unseen", "Unseen too"):
+        await rosa.post("stills", words)
+    await page.get_by_role("button", name="stills (text channel), unread").click()
+    news = page.locator(".divider-new")
+    first = await news.evaluate("divider => divider.nextElementSibling.querySelector('.content').textContent")
+    assert first == "Unseen"
+    await page.keyboard.type("I see")
+    await page.keyboard.press("Enter")
+    await news.wait_for(state="detached")
 
 
 # --- markdown -----------------------------------------------------------------------------------------------

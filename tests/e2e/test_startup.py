@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.client import Person, Sandbox
 from tests.e2e.steps import animate, assert_same_video, video_in
-from tests.kinora import Kinora, NewKinora
+from tests.kinora import ONLINE, Kinora, NewKinora
 
 
 async def test_each_check_is_one_line(kinora: Kinora) -> None:
@@ -91,9 +91,11 @@ async def test_commands_that_cannot_be_synced_leave_the_bot_running(
 async def test_the_gateway_away_at_the_start_is_waited_for(
     sandbox: Sandbox, new_kinora: NewKinora, mia: Person
 ) -> None:
-    await sandbox.discord.refuse_gateway(3)
-    kinora = await new_kinora().start()
-    assert "gateway: Discord does not answer" in kinora.text
+    await sandbox.discord.refuse_gateway(3600)
+    kinora = await new_kinora().start(online=False)
+    await kinora.wait_for_log("gateway: Discord does not answer")
+    await sandbox.discord.refuse_gateway(0)
+    await kinora.wait_for_log(ONLINE)
     card = await animate(mia, "stills")
     await assert_same_video(sandbox, await video_in(mia, card.id))
 

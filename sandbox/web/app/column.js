@@ -101,15 +101,27 @@ function welcome(store, channel, composer) {
     const owner = store.user(channel.owner_id);
     return [h("div", { class: "welcome-icon" }, icon("thread", 36)), h("h3", {}, channel.name), owner && h("p", {}, "Started by ", h("strong", {}, store.nameOf(owner)))];
   }
-  const invitation = store.supervised && store.may("USE_APPLICATION_COMMANDS", channel) && h(
-    "div",
-    { class: "invitation" },
-    h("p", {}, "This is a sandbox: nothing here costs anything or leaves your machine. Type ", h("code", { class: "code" }, "/animate"), " and drop a picture, or:"),
-    h("button", { type: "button", class: "button button-primary", onclick: () => composer.tryIt() }, "Try it with the paper boat"),
-  );
+  const invited = store.supervised && store.may("USE_APPLICATION_COMMANDS", channel) && invitation(composer);
   if (channel.type === DM) {
     const other = channel.recipients[0];
-    return [h("img", { src: store.avatarOf(other), alt: "", class: "welcome-face", width: 80, height: 80 }), h("h3", {}, channel.name), h("p", {}, "This is the beginning of your direct message history with ", h("strong", {}, channel.name), "."), invitation];
+    return [h("img", { src: store.avatarOf(other), alt: "", class: "welcome-face", width: 80, height: 80 }), h("h3", {}, channel.name), h("p", {}, "This is the beginning of your direct message history with ", h("strong", {}, channel.name), "."), invited];
   }
-  return [h("div", { class: "welcome-icon" }, icon(channelIcon(channel), 40)), h("h3", {}, `Welcome to #${channel.name}!`), h("p", {}, `This is the start of the #${channel.name} channel. ${channel.topic ?? ""}`), invitation];
+  return [h("div", { class: "welcome-icon" }, icon(channelIcon(channel), 40)), h("h3", {}, `Welcome to #${channel.name}!`), h("p", {}, `This is the start of the #${channel.name} channel. ${channel.topic ?? ""}`), invited];
+}
+
+/** Show a newcomer how to begin. */
+function invitation(composer) {
+  const picker = h("input", { type: "file", accept: "image/*", hidden: true, tabindex: -1, "aria-hidden": "true" });
+  picker.addEventListener("change", () => {
+    composer.animate(picker.files[0]);
+    picker.value = "";
+  });
+  return h(
+    "div",
+    { class: "invitation" },
+    h("p", {}, "This is a sandbox: nothing here costs anything or leaves your machine. Type ", h("code", { class: "code" }, "/animate"), ", or begin with:"),
+    h("button", { type: "button", class: "button button-primary", onclick: () => picker.click() }, "A picture of your own"),
+    h("button", { type: "button", class: "button button-secondary", onclick: () => composer.animateSample() }, "The paper boat"),
+    picker,
+  );
 }

@@ -21,6 +21,8 @@ export class Composer {
     this.files = [];
     this.reply = null;
     this.command = null;
+    this.offered = null; // the commands here, asked for once while a "/" stands there
+    this.looking = null; // what is waited for before they can be shown
     this.lastTyping = 0;
     this.drafts = new Map();
     this.build();
@@ -57,6 +59,7 @@ export class Composer {
     this.place = place;
     if (this.channel) this.drafts.set(this.channel.id, this.text.value);
     this.channel = channel;
+    this.offered = null;
     this.leaveCommand();
     this.replyTo(null);
     this.setFiles([]);
@@ -108,7 +111,8 @@ export class Composer {
     if (this.suggestions.key(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      this.send();
+      if (this.looking) this.looking.then(() => this.suggestions.pick());
+      else this.send();
     } else if (event.key === "Escape") {
       if (this.reply) this.replyTo(null);
     } else if (event.key === "ArrowUp" && !this.text.value) {
@@ -185,14 +189,24 @@ export class Composer {
 
   // --- commands
 
-  async suggest() {
-    const words = this.text.value;
-    if (!/^\/[^\n]*$/.test(words)) {
-      this.suggestions.hide();
-      return;
+  suggest() {
+    if (!/^\/[^\n]*$/.test(this.text.value)) {
+      this.offered = null;
+      return this.suggestions.hide();
     }
-    const commands = await this.commands();
-    if (this.text.value !== words) return;
+    if (this.offered) return this.offer();
+    this.looking ??= this.commands().then((commands) => {
+      this.looking = null;
+      this.offered = commands;
+      return this.suggest();
+    });
+    return undefined;
+  }
+
+  /** Show the commands that fit what is typed. */
+  offer() {
+    const words = this.text.value;
+    const commands = this.offered;
     const wanted = words.slice(1).toLowerCase().trimEnd();
     const fitting = commands.filter(({ words: name }) => name.startsWith(wanted)).concat(commands.filter(({ words: name }) => !name.startsWith(wanted) && name.includes(wanted)));
     const exact = commands.find(({ words: name }) => `${name} ` === words.slice(1));
@@ -220,6 +234,7 @@ export class Composer {
     this.leaveCommand();
     this.suggestions.hide();
     this.text.value = "";
+    this.offered = null;
     const file = this.files.find(() => entry.options.some((o) => o.type === 11));
     this.command = new CommandForm(this.store, entry, {
       channel: () => this.channel,
@@ -274,16 +289,21 @@ export class Composer {
     }
   }
 
-  /** Fill in the demo's own picture and prompt. */
-  async tryIt() {
+  /** Begin the demo's command with a picture. */
+  async animate(picture) {
     const animate = (await this.commands()).find(({ path }) => path === "animate");
     if (!animate) {
       toast("Kinora's command is not there yet: the bot is still starting.", "bad");
       return;
     }
     this.enterCommand(animate);
+    this.command.giveFile(picture);
+  }
+
+  /** The same with the demo's own picture and prompt. */
+  async animateSample() {
     const picture = await (await fetch(SAMPLE.file)).blob();
-    this.command?.giveFile(new File([picture], "paper-boat.jpg", { type: "image/jpeg" }));
+    await this.animate(new File([picture], "paper-boat.jpg", { type: "image/jpeg" }));
     this.command?.setText("prompt", SAMPLE.prompt);
   }
 }

@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { dialog, toast } from "./overlays.js";
 import { FORUM } from "./store.js";
-import { madeAt, relative } from "./time.js";
+import { ago, madeAt } from "./time.js";
 
 /** Show the posts of the forum that is open; `element` takes the place of messages and composer. */
 export function forumView(element, store, go) {
@@ -33,7 +33,7 @@ function card(post, forum, store, go) {
       tags.length > 0 && h("span", { class: "tags" }, tags.map((tag) => h("span", { class: "tag" }, tag.emoji_name, " ", tag.name))),
       h("strong", {}, post.name),
       h("span", { class: "post-words" }, owner && h("b", {}, `${store.nameOf(owner)}: `), first?.content ?? ""),
-      h("span", { class: "post-foot" }, `${post.message_count ?? 0} messages · ${relative(madeAt(post.last_message_id ?? post.id))}`),
+      h("span", { class: "post-foot" }, `${post.message_count ?? 0} messages · `, ago(madeAt(post.last_message_id ?? post.id))),
     ),
   );
 }

@@ -101,7 +101,9 @@ function count(store, channelId, by) {
 }
 
 function notice(store, message) {
+  if (message.author.id === store.me.id) store.newSince.delete(message.channel_id); // whoever answers has read
   if (message.author.id === store.me.id || message.type === STARTER || store.isLookedAt(message.channel_id)) return;
+  if (!store.unread.has(message.channel_id)) store.newSince.set(message.channel_id, message.id);
   const before = store.unread.get(message.channel_id) ?? 0;
   store.unread.set(message.channel_id, before + (message.pinged ? 1 : 0));
   store.emit("unread");

@@ -59,7 +59,7 @@ const go = {
   async person(name) {
     const [channelId, threadId] = [store.channelId, store.threadId];
     store.me = store.people.find((p) => p.name === name);
-    for (const forgotten of [store.messages, store.pending, store.clicks, store.unread, store.typing]) forgotten.clear();
+    for (const forgotten of [store.messages, store.pending, store.clicks, store.unread, store.newSince, store.typing]) forgotten.clear();
     await begin(channelId, threadId);
   },
 };
@@ -89,6 +89,7 @@ async function arrive() {
   $("page").classList.toggle("with-thread", Boolean(store.threadId));
   $("page").classList.toggle("in-dm", store.channel()?.type === DM);
   history.replaceState(null, "", `#${[store.me.name, store.channelId, store.threadId].filter(Boolean).join("/")}`);
+  for (const id of store.newSince.keys()) if (!store.unread.has(id) && ![store.channelId, store.threadId].includes(id)) store.newSince.delete(id);
   for (const id of [store.channelId, store.threadId]) store.markRead(id);
   title();
   store.emit("route");
@@ -178,6 +179,7 @@ document.addEventListener("visibilitychange", () => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.defaultPrevented) closeDrawers();
 });
+$("page").addEventListener("click", (event) => event.target === $("page") && closeDrawers()); // beside a drawer
 // A file dropped beside its place must not replace the page.
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 

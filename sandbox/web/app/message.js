@@ -6,7 +6,7 @@ import { embed } from "./embeds.js";
 import { icon } from "./icons.js";
 import { inlineMarkdown, markdown } from "./markdown.js";
 import { attachments } from "./media.js";
-import { clockTime, longTime, madeAt, messageTime, relative } from "./time.js";
+import { ago, clockTime, longTime, madeAt, messageTime } from "./time.js";
 
 const GROUP_MS = 7 * 60_000;
 export const TYPE = { THREAD_CREATED: 18, REPLY: 19, COMMAND: 20, STARTER: 21, MENU: 23 };
@@ -155,10 +155,10 @@ function threadBox(told, context) {
 function lastInThread(thread, { store, names }) {
   if (!thread.message_count) return "There are no recent messages in this thread.";
   const last = [...(store.messages.get(thread.id)?.values() ?? [])].at(-1);
-  const at = thread.last_message_id ? relative(madeAt(last?.id ?? thread.last_message_id)) : "";
-  if (!last) return h("time", {}, at);
+  const at = thread.last_message_id && ago(madeAt(last?.id ?? thread.last_message_id));
+  if (!last) return at;
   const words = last.content ? inlineMarkdown(last.content.split("\n")[0].slice(0, 100), names) : "Click to see attachment";
-  return [smallFace(last.author, store), h("strong", {}, store.nameOf(last.author)), " ", words, h("time", {}, ` ${at}`)];
+  return [smallFace(last.author, store), h("strong", {}, store.nameOf(last.author)), " ", h("span", { class: "thread-words" }, words), " ", at];
 }
 
 function threadCreated(message, { store, act }) {

@@ -111,14 +111,15 @@ export class MessageList {
       row.element.remove();
       this.rows.delete(id);
     }
-    for (const divider of this.list.querySelectorAll(".divider-day")) divider.remove();
+    for (const divider of this.list.querySelectorAll(".divider")) divider.remove();
     const elements = messages.map((message, n) => this.row(message, messages[n - 1], dirty));
     let place = this.list.firstChild;
     elements.forEach((element, n) => {
       if (element === place) place = place.nextSibling;
       else this.list.insertBefore(element, place);
       const newDay = n === 0 || !sameDay(messages[n - 1].timestamp, messages[n].timestamp);
-      if (newDay) this.list.insertBefore(divider(messages[n]), element);
+      if (newDay) this.list.insertBefore(divider("day", dayName(messages[n].timestamp)), element);
+      if (messages[n].id === this.store.newSince.get(this.channelId)) this.list.insertBefore(divider("new", "New"), element);
     });
     if (this.atEnd) this.toEnd();
   }
@@ -168,8 +169,8 @@ export class MessageList {
   }
 }
 
-function divider(message) {
-  return h("li", { class: "divider-day" }, h("span", {}, dayName(message.timestamp)));
+function divider(kind, words) {
+  return h("li", { class: `divider divider-${kind}` }, h("span", {}, words));
 }
 
 /** Put a new row in an old one's place; what had the focus, or played, goes on. */

@@ -1,7 +1,7 @@
 // The bot's modals: forms that it answers an interaction with.
 
 import { api } from "./api.js";
-import { fileSize, fill, freshId, h } from "./dom.js";
+import { fileSize, freshId, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { begun } from "./live.js";
 import { markdown } from "./markdown.js";
@@ -11,6 +11,7 @@ import { initial, selectMenu } from "./selects.js";
 const TEXT_INPUT = 4;
 const PARAGRAPH = 2;
 const SELECTS = [3, 5, 6, 7, 8];
+const FILE_UPLOAD = 19;
 
 /** Open every modal that this person is answered with. */
 export function modals(store, names) {
@@ -38,7 +39,7 @@ function open(state, store, names) {
     for (const { id, read } of fields) {
       if (!id) continue;
       const value = read();
-      if (value instanceof File) files[id] = value;
+      if (value?.[0] instanceof File) value.forEach((file, n) => (files[n ? `${id}/${n}` : id] = file));
       else if (value !== undefined) values[id] = value;
     }
     try {
@@ -99,7 +100,9 @@ function labelled(component, { label, description }, store) {
 }
 
 /** Check a field as the client does before it sends a form. */
-function whatIsWrong({ min_length: low = 0 }, required, value) {
+function whatIsWrong({ type, min_length: low = 0, min_values: fewest = 1, max_values: most = 1 }, required, value) {
+  const count = type === FILE_UPLOAD ? value?.length : 0;
+  if (count && (count < fewest || count > most)) return `Choose ${fewest === most ? most : `${fewest} to ${most}`} files.`;
   const empty = value === undefined || value.length === 0;
   if (empty) return required ? "This field is required." : "";
   return typeof value === "string" && value.length < low ? `This must be ${low} or more characters.` : "";
@@ -108,7 +111,7 @@ function whatIsWrong({ min_length: low = 0 }, required, value) {
 function control(component, id, label, store) {
   if (component.type === TEXT_INPUT) return textInput(component, id);
   if (SELECTS.includes(component.type)) return selectField(component, label, store);
-  const kinds = { 19: fileField, 21: choiceField, 22: choiceField, 23: checkField };
+  const kinds = { [FILE_UPLOAD]: fileField, 21: choiceField, 22: choiceField, 23: checkField };
   return kinds[component.type](component, id, label);
 }
 
@@ -124,15 +127,17 @@ function selectField(component, label, store) {
   return { element, read: () => values };
 }
 
-function fileField(component, id, label) {
-  let file;
-  const words = h("span", {}, "Choose a file");
-  const picker = h("input", { type: "file", hidden: true, tabindex: -1, "aria-hidden": "true" });
-  const element = h("button", { type: "button", id, class: "file-field", "aria-label": `${label}: choose a file`, onclick: () => picker.click() }, icon("upload", 24), words, picker);
+function fileField({ max_values: most = 1 }, id, label) {
+  let files;
+  const [many, few] = [most > 1, most > 1 ? "files" : "a file"];
+  const words = h("span", {}, `Choose ${few}`);
+  const picker = h("input", { type: "file", multiple: many, hidden: true, tabindex: -1, "aria-hidden": "true" });
+  const element = h("button", { type: "button", id, class: "file-field", "aria-label": `${label}: choose ${few}`, onclick: () => picker.click() }, icon("upload", 24), words, picker);
   picker.addEventListener("change", () => {
-    file = picker.files[0];
-    fill(words, file ? `${file.name} (${fileSize(file.size)})` : "Choose a file");
-    if (file) element.setAttribute("aria-label", `${label}: ${file.name}`);
+    files = picker.files.length ? [...picker.files] : undefined;
+    const named = (files ?? []).map((file) => `${file.name} (${fileSize(file.size)})`).join(", ");
+    words.textContent = named || `Choose ${few}`;
+    element.setAttribute("aria-label", `${label}: ${named || `choose ${few}`}`);
   });
   picker.addEventListener("click", (event) => event.stopPropagation());
   element.addEventListener("dragover", (event) => event.preventDefault());
@@ -141,7 +146,7 @@ function fileField(component, id, label) {
     picker.files = event.dataTransfer.files;
     picker.dispatchEvent(new Event("change"));
   });
-  return { element, read: () => file };
+  return { element, read: () => files };
 }
 
 function choiceField(component, id, label) {

@@ -25,6 +25,7 @@ export class Store extends EventTarget {
   clicks = new Map(); // "message/custom_id" → interaction id
   dismissed = new Set(); // private messages put away
   unread = new Map(); // channel id → number of pings, 0 when there is only something new
+  newSince = new Map(); // channel id → the first message that came unseen, until the channel is left again
   typing = new Map(); // channel id → Map of user id → when it ends
   channelId = null;
   threadId = null;

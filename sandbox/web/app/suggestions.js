@@ -68,9 +68,14 @@ export class Suggestions {
     if (event.key === "Escape") this.hide();
     else if (count && event.key === "ArrowDown") this.mark((this.marked + 1) % count);
     else if (count && event.key === "ArrowUp") this.mark((this.marked - 1 + count) % count);
-    else if (["Enter", "Tab"].includes(event.key) && !event.shiftKey && this.marked >= 0 && count) this.onPick(this.entries[this.marked]);
+    else if (["Enter", "Tab"].includes(event.key) && !event.shiftKey && this.marked >= 0 && count) this.pick();
     else return false;
     event.preventDefault();
     return true;
+  }
+
+  /** Take the marked entry, if there is one. */
+  pick() {
+    if (this.open && this.items.length && this.marked >= 0) this.onPick(this.entries[this.marked]);
   }
 }

@@ -34,6 +34,21 @@ export function relative(milliseconds, now = Date.now()) {
   return new Intl.RelativeTimeFormat(locale).format(Math.trunc(seconds / size), unit);
 }
 
+/** How long ago in few letters, counting: "now", "3m ago". */
+export function ago(milliseconds) {
+  const element = document.createElement("time");
+  element.dataset.ago = String(milliseconds);
+  element.textContent = briefly(milliseconds);
+  return element;
+}
+
+function briefly(milliseconds, now = Date.now()) {
+  const seconds = Math.min(0, Math.trunc((milliseconds - now) / 1000));
+  const words = new Intl.RelativeTimeFormat(locale, { style: "narrow", numeric: "auto" });
+  const [unit, size] = UNITS.find(([, each]) => each >= 60 && -seconds >= each) ?? ["second", Infinity];
+  return words.format(Math.trunc(seconds / size), unit);
+}
+
 /** Fill in a <t:seconds:style> mark. */
 export function timeMark(seconds, style = "f") {
   const date = new Date(seconds * 1000);
@@ -55,8 +70,9 @@ export function timeMark(seconds, style = "f") {
 /** Let every relative time of the page count. */
 export function startCounting() {
   setInterval(() => {
-    for (const element of document.querySelectorAll("time[data-relative]")) {
-      const words = relative(Number(element.dataset.relative));
+    for (const element of document.querySelectorAll("time[data-relative], time[data-ago]")) {
+      const { relative: counted, ago: brief } = element.dataset;
+      const words = counted ? relative(Number(counted)) : briefly(Number(brief));
       if (element.textContent !== words) element.textContent = words;
     }
   }, 500);

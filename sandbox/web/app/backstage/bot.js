@@ -21,19 +21,22 @@ export function botPanel(store) {
     start: make("start", "Start", "button-success"),
   };
 
+  let alive = false;
   const show = ({ bot }) => {
     store.supervised = true;
     buttons.kill.disabled = buttons.stop.disabled = buttons.restart.disabled = !bot.running;
     buttons.start.disabled = bot.running;
     const ended = bot.status < 0 ? `Ended by signal ${-bot.status}` : `Ended with status ${bot.status}`;
     state.textContent = bot.online ? `Online, process ${bot.pid}` : bot.running ? `Starting, process ${bot.pid}` : ended;
+    if (alive && !bot.running) add(`— ${ended} —`, "ended");
+    alive = bot.running;
     state.className = `bot-state ${bot.online ? "good" : bot.running ? "" : "bad"}`;
     // It is gone from Discord a moment after its process is.
     if (store.guild) store.loadGuild().catch(() => {});
   };
-  const add = (line) => {
+  const add = (line, kind = "") => {
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-    const level = / (ERROR|CRITICAL|WARNING) /.exec(line)?.[1].toLowerCase() ?? "";
+    const level = / (ERROR|CRITICAL|WARNING) /.exec(line)?.[1].toLowerCase() ?? kind;
     lines.append(h("li", { class: level }, line));
     while (lines.children.length > KEPT) lines.firstChild.remove();
     if (atEnd) lines.scrollTop = lines.scrollHeight;
@@ -42,7 +45,7 @@ export function botPanel(store) {
   store.on("bot_log", ({ line }) => add(line));
   store.on("bot_history", (log) => {
     fill(lines);
-    log.forEach(add);
+    for (const line of log) add(line);
   });
   const element = h("div", { class: "bot" }, h("div", { class: "panel-bar" }, Object.values(buttons), state), lines);
   return { element, visible: (on) => on && (lines.scrollTop = lines.scrollHeight) };
