@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from bot.jobs.drive import Road
+from bot.jobs.job import State
 from bot.jobs.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -218,12 +220,27 @@ class PostgresEngine:
 
     async def _driving(self, job_id: str, afresh: bool = False) -> None:
         """Have a job driven here; Procrastinate counts it as this worker's for as long."""
+        await self._let_pay(job_id)
         if afresh:
             self._local.wake(job_id)
         else:
             self._local.put(job_id)
         if not await self._local.ended(job_id):
             await asyncio.Event().wait()  # stopped: it is let go of when the paid requests are written down
+
+    async def _let_pay(self, job_id: str) -> None:
+        """Leave a job alone for a while that another run may just be paying for.
+
+        That run may be alive: the database was away, say, and so was its heartbeat. Should it be dead, then
+        its asker hears a little later that nobody can tell what became of the order.
+        """
+        while not self._local.drives(job_id):
+            job = await self._ledger.get(job_id, patience=None)
+            if job is None or job.state is not State.SUBMITTING:
+                return
+            if time.time() > (job.submitted_at or 0) + 2 * STALLED_SECONDS:
+                return
+            await asyncio.sleep(min(1.0, STALLED_SECONDS))
 
     async def _work(self) -> None:
         """Keep a worker running; Procrastinate's ends when the database restarts."""
@@ -254,9 +271,7 @@ class PostgresEngine:
                     log.warning("%d open jobs were in no queue", orphans)
                 sweeps += 1
             except Exception as error:
-                log.warning("dead workers are looked for later: %s", type(error).__name__)
-                # The database was away, so nobody's heart has beaten: let them, first.
-                await asyncio.sleep(STALLED_SECONDS)
+                log.warning("dead workers are looked for later (%s)", type(error).__name__)
 
     async def _take_over(self) -> None:
         for row in await self._rows.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):

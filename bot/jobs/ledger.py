@@ -85,6 +85,7 @@ sa.Index("jobs_open", jobs.c.told, jobs.c.created_at)
 sa.Index("jobs_asker", jobs.c.asker_id, jobs.c.created_at)
 sa.Index("jobs_state", jobs.c.state)
 sa.Index("jobs_turn", jobs.c.turn_at)
+sa.Index("jobs_check", jobs.c.check_at)
 
 # What the processes tell each other, by key.
 shared = sa.Table(
@@ -170,14 +171,14 @@ class Ledger:
 
         return await self._database.transact(change, PEOPLE_WAIT)
 
-    async def get(self, job_id: str) -> Job | None:
+    async def get(self, job_id: str, patience: float | None = UNANSWERED) -> Job | None:
         """Read one job."""
 
         async def read(connection: AsyncConnection) -> Job | None:
             row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
             return _job(row) if row is not None else None
 
-        return await self._database.transact(read, UNANSWERED)
+        return await self._database.transact(read, patience)
 
     async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
         """List somebody's latest jobs, newest first."""

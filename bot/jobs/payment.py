@@ -58,7 +58,7 @@ class Payments:
         try:
             # Opened before the row says so: a stop may let go of the job, and drop its still, meanwhile.
             with still.open("rb") as file:
-                job = await self._ledger.move(job, State.SUBMITTING)
+                job = await self._ledger.move(job, State.SUBMITTING, submitted_at=time.time())
                 answer = await self._novita.submit(model, order, file, form)
         except NotSent as error:
             return await self._not_now(job, Unreachable(str(error)))

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("turn_lap", sa.Integer))
     op.create_index("jobs_state", "jobs", ["state"])
     op.create_index("jobs_turn", "jobs", ["turn_at"])
+    op.create_index("jobs_check", "jobs", ["check_at"])
     op.create_table(
         "shared",
         sa.Column("key", sa.String(100), primary_key=True),
