@@ -89,7 +89,7 @@ def wrap_ledger(point: Point) -> None:
         return next((name for column, name in NOTES.items() if column in changes), "/".join(changes))
 
     Ledger.accept = around(Ledger.accept, lambda _job: "job")  # type: ignore[method-assign]
-    Ledger.claim = around(Ledger.claim, lambda _job_id: "claim")  # type: ignore[method-assign]
+    Ledger.claim = around(Ledger.claim, lambda *_: "claim")  # type: ignore[method-assign]
     Ledger.note = around(Ledger.note, noted)  # type: ignore[method-assign]
     Ledger.decide = around(Ledger.decide, lambda _job_id, _again: "decision")  # type: ignore[method-assign]
     Ledger.open = around(Ledger.open, lambda: "tables")  # type: ignore[method-assign]

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-UNWELL = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
-"""What SQLAlchemy raises when the database is away, full, locked or shutting down."""
+UNWELL = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+"""What SQLAlchemy raises when the database is away, full, locked, shutting down, or gave a sleeper up."""
 CONNECTIONS = 8
 # A process that is paused in the middle of a transaction must not hold everybody's locks until it wakes.
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"

@@ -19,7 +19,7 @@ from bot.fetch import FetchError
 from bot.films import BrokenVideo, Films
 from bot.jobs import fence, pacing
 from bot.jobs.front import Front, Sent
-from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Superseded, Waiting
+from bot.jobs.job import Cost, Job, Rendering, Sending, Stage, State, Superseded, Ticket, Waiting
 from bot.jobs.ledger import Ledger
 from bot.jobs.patience import Busy, Patience, Refused, Unreachable
 from bot.jobs.payment import Payments, said, warn_operator
@@ -70,10 +70,10 @@ class Road:
         self.render_timeout = render_timeout
         self._polled = 0
 
-    async def drive(self, job_id: str) -> None:
+    async def drive(self, job_id: str, ticket: Ticket | None = None) -> None:
         """Take a job from wherever it stands to its end, and tell people how it ended."""
         try:
-            job = await self.ledger.claim(job_id)
+            job = await self.ledger.claim(job_id, ticket)
             fence.set_run(job)
             while (step := self._next(job)) is not None:
                 job = await step(job)
@@ -203,7 +203,8 @@ class Road:
         expected = pacing.expected_at(started, model.typical_seconds, job.duration)
         misses, patience = 0, Patience(bound=None)
         self.front.show(job, Rendering(expected, queued=True))
-        delay = self.poll_seconds
+        # Soon, also for what was found long under way; yet a thousand found at once are spread out.
+        delay = pacing.next_poll(0.0, self.poll_seconds, self._polled)
         while True:
             await asyncio.sleep(delay)
             elapsed = time.time() - started

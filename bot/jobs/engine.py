@@ -16,13 +16,14 @@ from functools import partial
 from typing import Any, Protocol
 
 import procrastinate
+from procrastinate import JobContext
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as Row
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 
 from bot.jobs.drive import Road
-from bot.jobs.job import State
+from bot.jobs.job import State, Ticket
 from bot.jobs.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class LocalEngine:
         self._ledger = ledger
         self._road = road
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tickets: dict[str, Ticket] = {}
         self._stopped = False
 
     async def start(self) -> int:
@@ -74,20 +76,29 @@ class LocalEngine:
             self.put(job_id)
         return len(open_jobs)
 
-    def put(self, job_id: str) -> None:
-        """Drive a job, unless it is being driven already; after `stop` it waits for the next start."""
+    def put(self, job_id: str, ticket: Ticket | None = None) -> None:
+        """Drive a job, unless it is being driven already; after `stop` it waits for the next start.
+
+        The latest `ticket` counts, also for a drive that is already under way.
+        """
+        if ticket is not None:
+            self._tickets[job_id] = ticket
         if job_id not in self._tasks and not self._stopped:
             task = asyncio.create_task(self._drive(job_id), name=f"job {job_id}")
             self._tasks[job_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
+            task.add_done_callback(lambda _: self._forget(job_id))
 
-    def wake(self, job_id: str) -> None:
+    def _forget(self, job_id: str) -> None:
+        self._tasks.pop(job_id, None)
+        self._tickets.pop(job_id, None)
+
+    def wake(self, job_id: str, ticket: Ticket | None = None) -> None:
         """Drive a job afresh, also one that sleeps until it is time to look again."""
         if running := self._tasks.get(job_id):
             running.cancel()
-            running.add_done_callback(lambda _: self.put(job_id))
+            running.add_done_callback(lambda _: self.put(job_id, ticket))
         else:
-            self.put(job_id)
+            self.put(job_id, ticket)
 
     def drives(self, job_id: str) -> bool:
         """Tell whether a job is being driven here."""
@@ -120,7 +131,7 @@ class LocalEngine:
         """Drive to the end; what nobody foresaw is logged and tried again later, for the job is not over."""
         while True:
             try:
-                await self._road.drive(job_id)
+                await self._road.drive(job_id, self._tickets.get(job_id))
                 return
             except Exception:
                 log.exception("job %s stopped on an unexpected error; it is taken up again", job_id)
@@ -181,7 +192,9 @@ class PostgresEngine:
         self._tasks: list[asyncio.Task[None]] = []
         self._app = _queue(address)
         self._rows = self._app.job_manager = _Rows(self._app.connector, ledger)
-        self._drive = self._app.task(name="drive", queue=QUEUE, retry=_AtOnce())(self._driving)
+        self._drive = self._app.task(name="drive", queue=QUEUE, retry=_AtOnce(), pass_context=True)(
+            self._driving
+        )
         ledger.enlist = self._enlist
 
     async def start(self) -> int:
@@ -189,6 +202,8 @@ class PostgresEngine:
         await self._app.open_async()
         await self._ledger.alone("queue tables", partial(_make_tables, self._app))
         if self._works:
+            # Whoever died long ago is not waited for; the worker's first look then finds what it left.
+            await self._ledger.alone("sweep", self._take_over, wait=False)
             self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._sweep())]
         return len(await self._ledger.open_jobs())
 
@@ -218,13 +233,14 @@ class PostgresEngine:
         raw = (await connection.get_raw_connection()).driver_connection
         await self._drive.configure(connection=raw).defer_async(job_id=job_id, afresh=afresh)
 
-    async def _driving(self, job_id: str, afresh: bool = False) -> None:
+    async def _driving(self, context: JobContext, job_id: str, afresh: bool = False) -> None:
         """Have a job driven here; Procrastinate counts it as this worker's for as long."""
+        ticket = Ticket(context.job.id or 0, context.job.worker_id or 0)
         await self._let_pay(job_id)
         if afresh:
-            self._local.wake(job_id)
+            self._local.wake(job_id, ticket)
         else:
-            self._local.put(job_id)
+            self._local.put(job_id, ticket)
         if not await self._local.ended(job_id):
             await asyncio.Event().wait()  # stopped: it is let go of when the paid requests are written down
 

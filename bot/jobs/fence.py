@@ -7,6 +7,7 @@ is on its way, the ledger is asked. Only reading requests pass unasked.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ from bot.jobs.job import Job, Superseded
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 STALE = 3.0
 """How many seconds an answer of the ledger's is believed; a dead worker's jobs are taken over much later."""
+AWAY = 15.0
+"""How many seconds to wait for the ledger's answer before a request that was not begun yet."""
 
 _driven: ContextVar[Job | None] = ContextVar("driven", default=None)
 
@@ -39,8 +42,9 @@ class Fence:
         """Make the hooks for a session of aiohttp's."""
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._starting)
-        trace.on_connection_create_end.append(self._connected)
-        trace.on_connection_reuseconn.append(self._connected)
+        # Called, whatever its name, with a connection at hand and before anything is written to it. What is
+        # raised here closes the connection; raised from the hooks of connecting, it would leak it.
+        trace.on_request_headers_sent.append(self._connected)
         trace.on_request_chunk_sent.append(self._sending)
         return trace
 
@@ -51,7 +55,11 @@ class Fence:
 
     async def _connected(self, _session: object, request: SimpleNamespace, _params: Any) -> None:
         if request.job is not None:
-            await self._ask(request)
+            try:
+                async with asyncio.timeout(AWAY):
+                    await self._ask(request)
+            except TimeoutError:  # nothing was sent, and this is the error that says so
+                raise aiohttp.ConnectionTimeoutError("the ledger does not answer") from None
 
     async def _sending(self, _session: object, request: SimpleNamespace, _params: Any) -> None:
         if request.job is not None and time.monotonic() - request.asked > STALE:

@@ -45,6 +45,14 @@ class Superseded(Exception):
     """Another run owns the job, or it has moved on: whoever gets this stops and touches nothing."""
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What lets a worker claim a job that a shared queue handed to it: its row there, and the worker's id."""
+
+    row_id: int
+    worker_id: int
+
+
 class How(StrEnum):
     """How a video reached people."""
 

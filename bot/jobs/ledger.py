@@ -19,10 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.jobs.database import Database, LedgerError
-from bot.jobs.job import ARROWS, ENDED, Cost, Job, State, Superseded
+from bot.jobs.job import ARROWS, ENDED, Cost, Job, State, Superseded, Ticket
 from bot.jobs.pacing import Line, Waiter, line_up
+from bot.jobs.tables import jobs, queue, shared
 
-__all__ = ["Ledger", "LedgerError", "jobs", "shared"]
+__all__ = ["Ledger", "LedgerError"]
 
 log = logging.getLogger(__name__)
 
@@ -35,66 +36,6 @@ FAIR_SECONDS = 3600.0
 """For how long a turn counts when it is decided whose is next."""
 ORPHANED_AFTER = 60.0
 
-metadata = sa.MetaData()
-jobs = sa.Table(
-    "jobs",
-    metadata,
-    sa.Column("id", sa.String(25), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("run", sa.String(40), nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("asker_id", sa.BigInteger, nullable=False),
-    sa.Column("guild_id", sa.BigInteger),
-    sa.Column("channel_id", sa.BigInteger, nullable=False),
-    sa.Column("wants_thread", sa.Boolean, nullable=False),
-    sa.Column("model", sa.String(64), nullable=False),
-    sa.Column("prompt", sa.Text, nullable=False),
-    sa.Column("negative_prompt", sa.Text, nullable=False),
-    sa.Column("cfg_scale", sa.Double, nullable=False),
-    sa.Column("duration", sa.Integer, nullable=False),
-    sa.Column("price", sa.BigInteger, nullable=False),
-    sa.Column("still_done", sa.Text, nullable=False),
-    sa.Column("token", sa.Text),
-    sa.Column("source_url", sa.Text),
-    sa.Column("card_id", sa.BigInteger),
-    sa.Column("target_id", sa.BigInteger),
-    sa.Column("submitted_at", sa.Double),
-    sa.Column("task_id", sa.Text),
-    sa.Column("video_url", sa.Text),
-    sa.Column("video_expires_at", sa.Double),
-    sa.Column("video_message_id", sa.BigInteger),
-    sa.Column("how", sa.String(16), nullable=False),
-    sa.Column("parent_id", sa.BigInteger),
-    sa.Column("upload_limit", sa.BigInteger, nullable=False),
-    sa.Column("detour", sa.String(32), nullable=False),
-    sa.Column("origin_channel_id", sa.BigInteger),
-    sa.Column("origin_card_id", sa.BigInteger),
-    sa.Column("again_as", sa.String(25), nullable=False),
-    sa.Column("check_at", sa.Double),
-    sa.Column("ended_at", sa.Double),
-    sa.Column("problem", sa.String(32), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("cost", sa.String(16), nullable=False),
-    sa.Column("told", sa.Boolean, nullable=False),
-    sa.Column("queued_at", sa.Double),
-    sa.Column("turn_at", sa.Double),
-    sa.Column("turn_round", sa.Integer),
-    sa.Column("turn_lap", sa.Integer),
-)
-sa.Index("jobs_open", jobs.c.told, jobs.c.created_at)
-sa.Index("jobs_asker", jobs.c.asker_id, jobs.c.created_at)
-sa.Index("jobs_state", jobs.c.state)
-sa.Index("jobs_turn", jobs.c.turn_at)
-sa.Index("jobs_check", jobs.c.check_at)
-
-# What the processes tell each other, by key.
-shared = sa.Table(
-    "shared",
-    metadata,
-    sa.Column("key", sa.String(100), primary_key=True),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-)
 PAUSED = "novita paused until"
 
 OPEN = sa.or_(jobs.c.told.is_(False), jobs.c.check_at.is_not(None))
@@ -192,12 +133,17 @@ class Ledger:
 
     # --- what the road does: each waits for the database, however long it is away
 
-    async def claim(self, job_id: str) -> Job:
-        """Make the caller the job's only owner: writes by any earlier run fail from now on."""
+    async def claim(self, job_id: str, ticket: Ticket | None = None) -> Job:
+        """Make the caller the job's only owner: writes by any earlier run fail from now on.
+
+        Raises `Superseded` for one whose `ticket` is not good any more: its worker was paused, say, and the
+        job given to another.
+        """
         run = next(self._runs)
+        guard = sa.true() if ticket is None else _in_hand(ticket)
 
         async def change(connection: AsyncConnection) -> Job:
-            return await _change(connection, sa.true(), job_id, {"run": run})
+            return await _change(connection, guard, job_id, {"run": run})
 
         return await self._database.transact(change)
 
@@ -366,15 +312,11 @@ class Ledger:
 
         There should be none: this is for rows that were moved here, and for what nobody foresaw.
         """
-        queued = sa.text(
-            "SELECT 1 FROM procrastinate_jobs q WHERE q.status IN ('todo', 'doing') "
-            "AND q.args ->> 'job_id' = jobs.id"
+        queued = sa.exists().where(
+            _status().in_(["todo", "doing"]), queue.c.args.op("->>")("job_id") == jobs.c.id
         )
-        orphans = sa.select(jobs.c.id).where(
-            OPEN,
-            jobs.c.created_at < self._database.now - ORPHANED_AFTER,
-            sa.text(f"NOT EXISTS ({queued.text})"),
-        )
+        overdue = jobs.c.created_at < self._database.now - ORPHANED_AFTER
+        orphans = sa.select(jobs.c.id).where(OPEN, overdue, ~queued)
 
         async def sweep(connection: AsyncConnection) -> int | None:
             if not await self._database.try_lock(connection, "orphans"):
@@ -388,10 +330,10 @@ class Ledger:
 
     async def unqueue(self, row_id: int, worker_id: int) -> None:
         """Take a row out of Procrastinate's queue, unless it is another worker's by now."""
-        statement = sa.text("DELETE FROM procrastinate_jobs WHERE id = :row AND worker_id = :worker")
+        statement = queue.delete().where(queue.c.id == row_id, queue.c.worker_id == worker_id)
 
         async def delete(connection: AsyncConnection) -> None:
-            await connection.execute(statement, {"row": row_id, "worker": worker_id})
+            await connection.execute(statement)
 
         await self._database.transact(delete)
 
@@ -429,6 +371,16 @@ async def _change(
 
 def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "state": State(row["state"]), "cost": Cost(row["cost"])})
+
+
+def _status() -> sa.ColumnElement[str]:
+    return sa.cast(queue.c.status, sa.Text)
+
+
+def _in_hand(ticket: Ticket) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        queue.c.id == ticket.row_id, queue.c.worker_id == ticket.worker_id, _status() == "doing"
+    )
 
 
 def _storable(value: Any) -> Any:

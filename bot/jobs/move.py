@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.jobs.database import Database, LedgerError
-from bot.jobs.ledger import jobs
+from bot.jobs.tables import jobs
 
 BATCH = 500
 
