@@ -24,7 +24,7 @@ import discord
 from bot import cards
 from bot.films import Films
 from bot.jobs.front import Placed, Sent
-from bot.jobs.job import How, Job, Sending, Stage, State, Waiting
+from bot.jobs.job import How, Job, Sending, Stage, State, Superseded, Waiting
 from bot.jobs.patience import Refused, Unreachable
 from bot.novita.models import Model
 from bot.uploads import UploadLimits
@@ -344,6 +344,9 @@ class _Painter:
                             await self._card.edit(embed=discord.Embed.from_dict(embed))
                     except Unreachable:
                         return  # the next change, or the end, tries again
+                    except Superseded:  # the card is another run's to paint
+                        self._wanted = None
+                        return
                     except Refused as error:
                         log.info("the card %s cannot be edited: %s", self._card.id, error)
                     self._painted = _look(embed)

@@ -17,6 +17,7 @@ import tempfile
 import webbrowser
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
@@ -111,6 +112,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.openapi and not given.openapi.is_file():
         parser.error(f"there is no file {given.openapi}")
+    if given.openapi and find_spec("jsonschema") is None:
+        parser.error("holding the wire against a document needs the development requirements: make setup")
     logging.basicConfig(level=logging.ERROR, format="sandbox: %(message)s")
     try:
         return asyncio.run(serve(Options(given.port, has_a_screen() and not given.no_browser, given.openapi)))

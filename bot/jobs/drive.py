@@ -37,6 +37,8 @@ BROKEN_TRIES = 3
 """How often a file that is no video is fetched again."""
 LATE_TRIES = 5
 """How often a given-up task is asked for when its time has come."""
+FRESH_SECONDS = 2.0
+"""For how long a render that was just ordered is taken to be in Novita's queue."""
 FRESH_TASK_TRIES = 5
 """How often a task may be unknown at first: the submit's answer can be ahead of Novita's own books."""
 
@@ -202,7 +204,8 @@ class Road:
         started = job.submitted_at or job.created_at
         expected = pacing.expected_at(started, model.typical_seconds, job.duration)
         misses, patience = 0, Patience(bound=None)
-        self.front.show(job, Rendering(expected, queued=True))
+        if time.time() - started < FRESH_SECONDS:  # else the card tells more than that, or will after a poll
+            self.front.show(job, Rendering(expected, queued=True))
         # Soon, also for what was found long under way; yet a thousand found at once are spread out.
         delay = pacing.next_poll(0.0, self.poll_seconds, self._polled)
         while True:

@@ -5,6 +5,8 @@ A mistake is a ValueError with the sentence a person would see; a command not of
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from sandbox.discord import commands, components, present
@@ -295,7 +297,8 @@ class Composer:
             raise LookupError("This interaction was not answered with a modal.")
         inside = components.echo(opened.modal["components"])
         known = {c["custom_id"] for c in components.walk(inside) if c.get("custom_id")}
-        if unknown := [name for name in [*fields, *self.files] if name not in known]:
+        named = [*fields, *(_field_of(part, known) for part in self.files)]
+        if unknown := [name for name in named if name not in known]:
             raise ValueError(f"The modal has no field {unknown[0]!r}.")
         data: Json = {
             "custom_id": opened.modal["custom_id"],
@@ -326,10 +329,13 @@ class Composer:
                 _text(rule | {"max_length": component.get("max_length") or 4000}, text)
             return {"value": text}
         if kind == components.FILE_UPLOAD:
-            ids = [await self._attachment({"name": name}, name)] if name in self.files else []
-            if required and not ids:
+            parts = [part for part in self.files if _field_of(part, {name}) == name]
+            low, high = component.get("min_values", 1), component.get("max_values", 1)
+            if required and not parts:
                 raise ValueError(f"{name!r} needs a file.")
-            return {"values": ids}
+            if parts and not low <= len(parts) <= high:
+                raise ValueError(f"{name!r} takes {low} to {high} files.")
+            return {"values": [await self._attachment({"name": name}, part) for part in parts]}
         if kind == components.CHECKBOX:
             return {"value": bool(component.get("default") if value is None else value)}
         if value is None:
@@ -339,6 +345,11 @@ class Composer:
             return {"value": None} if kind == components.RADIO_GROUP else {"values": []}
         values = self._selected({"min_values": 1, "max_values": 1} | component, chosen)
         return {"value": values[0]} if kind == components.RADIO_GROUP else {"values": values}
+
+
+def _field_of(part: str, fields: Collection[str]) -> str:
+    """Name the field that an uploaded part belongs to; "still/1" is one more file of "still"."""
+    return part if part in fields else re.sub(r"/\d$", "", part)
 
 
 def _text(option: Json, value: Any) -> str:

@@ -384,7 +384,7 @@ class PeopleRoutes:
         return self._started(i)
 
     async def submit(self, request: web.Request) -> web.Response:
-        """POST /discord/submit: the channel is the opened modal's."""
+        """POST /discord/submit: the channel is the opened modal's; more files of "still" are "still/1" …"""
         world = self.ctx.world
         body = await read_body(request, world, world.settings.nitro_upload_limit, key=lambda name: name)
         opened = self._interaction(str(body.payload.get("interaction", "")))

@@ -60,6 +60,7 @@ async def tell(sandbox: Sandbox, page: Any) -> None:
     await page.get_by_role("button", name="Start", exact=True).click()
     await page.get_by_text("taken up again").wait_for()
     await page.get_by_text("Online, process").wait_for()
+    await page.locator(".embed", has_text="Started").wait_for()
     await keep(page, "backstage")
     await page.get_by_role("button", name="Close backstage").click()
 

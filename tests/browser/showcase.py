@@ -38,7 +38,7 @@ class Form(discord.ui.Modal, title="Tell us"):
             options=[discord.RadioGroupOption(label=word, value=word) for word in ("Small", "Large")]
         ),
     )
-    still = discord.ui.Label(text="Still", component=discord.ui.FileUpload(required=False))
+    still = discord.ui.Label(text="Still", component=discord.ui.FileUpload(required=False, max_values=2))
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         assert isinstance(self.mood.component, discord.ui.Select)

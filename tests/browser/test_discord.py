@@ -10,7 +10,7 @@ import pytest
 from sandbox.client import Sandbox
 from tests.browser.conftest import OpenPage
 from tests.browser.showcase import Showcase
-from tests.browser.steps import PICTURE, begin_command
+from tests.browser.steps import NOTE, PICTURE, begin_command
 
 pytestmark = pytest.mark.browser
 
@@ -47,9 +47,9 @@ async def test_a_modal_with_every_kind_of_field(sandbox: Sandbox, bot: Showcase,
     await form.get_by_role("combobox", name="Mood").click()
     await page.get_by_role("option", name="Wild").click()
     await form.get_by_label("Large").check()
-    await form.locator("input[type=file]").set_input_files(PICTURE)
+    await form.locator("input[type=file]").set_input_files([PICTURE, NOTE])
     await form.get_by_role("button", name="Submit").click()
-    await page.get_by_text("Got Ada, Wild, Large, my_photo.png").wait_for()
+    await page.get_by_text("Got Ada, Wild, Large, my_photo.png, notes.png").wait_for()
     assert await form.count() == 0
 
 

@@ -59,6 +59,19 @@ async def test_login_routes(rest: Rest) -> None:
     }
 
 
+async def test_the_bots_guilds_come_in_pages(rest: Rest) -> None:
+    path, guild = "/users/@me/guilds", int(rest.guild_id)
+    [plain] = await rest.ok("GET", path)
+    assert "approximate_member_count" not in plain
+    [counted] = await rest.ok("GET", f"{path}?with_counts=true&limit=1&after={guild - 1}")
+    assert (counted["approximate_member_count"], counted["approximate_presence_count"]) == (5, 5)
+    assert await rest.ok("GET", f"{path}?after={guild}") == []
+    assert await rest.ok("GET", f"{path}?before={guild}") == []
+    assert [g["id"] for g in await rest.ok("GET", f"{path}?before={guild + 1}")] == [rest.guild_id]
+    for limit in ("0", "201", "many"):
+        assert (await rest("GET", f"{path}?limit={limit}")).code == 50035
+
+
 async def test_answers_have_discords_shape(rest: Rest) -> None:
     answer = await rest("GET", "/users/@me", token="wrong")
     assert (answer.status, answer.body) == (401, {"message": "401: Unauthorized", "code": 0})
@@ -201,6 +214,23 @@ async def test_attachments(rest: Rest) -> None:
     assert (await rest("GET", one)).code == 10008
     with pytest.raises(Refused):
         await rest.sandbox.download(still["url"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x\r\nno header\r\n\r\nwords\r\n--x--\r\n",
+        b'--x\r\n"\x00": a\r\n\r\nwords\r\n--x--\r\n',
+        b"no boundary",
+    ],
+)
+async def test_a_multipart_body_that_is_none(rest: Rest, body: bytes) -> None:
+    headers = {"Authorization": f"Bot {rest.token}", "Content-Type": "multipart/form-data; boundary=x"}
+    url = f"{rest.api}/channels/{rest.channels['stills']}/messages"
+    async with rest.session.post(url, data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["code"] in (50109, 50006)  # or it is a message with nothing in it
 
 
 @pytest.mark.parametrize(
@@ -696,7 +726,7 @@ async def test_buttons_selects_and_modals(rest: Rest, gateway: GatewayClient) ->
     interaction = await gateway.until("INTERACTION_CREATE")
     assert interaction["message"]["id"] == card.id
     field = {"type": 4, "custom_id": "prompt", "style": 2, "max_length": 5}
-    upload = {"type": 19, "custom_id": "still"}
+    upload = {"type": 19, "custom_id": "still", "max_values": 2}
     pick = {"type": 21, "custom_id": "which", "options": options}
     labels = [{"type": 18, "label": "L", "component": c} for c in (field, upload, pick)]
     modal = {"custom_id": "m", "title": "Again", "components": labels}
@@ -705,11 +735,16 @@ async def test_buttons_selects_and_modals(rest: Rest, gateway: GatewayClient) ->
     assert (await click.wait_modal())["title"] == "Again"
     with pytest.raises(Refused, match="1 to 5 characters"):
         await click.submit({"prompt": "too long", "which": "2"}, files={"still": ("a.png", png())})
-    await click.submit({"prompt": "waves", "which": "Two"}, files={"still": ("a.png", png())})
+    three = {name: ("a.png", png()) for name in ("still", "still/1", "still/2")}
+    with pytest.raises(Refused, match="1 to 2 files"):
+        await click.submit({"prompt": "waves", "which": "2"}, files=three)
+    del three["still/2"]
+    await click.submit({"prompt": "waves", "which": "Two"}, files=three)
     submitted = await gateway.until("INTERACTION_CREATE")
     entered = [c["component"] for c in submitted["data"]["components"]]
     assert (entered[0]["value"], entered[2]["value"]) == ("waves", "2")
     assert entered[1]["values"] == list(submitted["data"]["resolved"]["attachments"])
+    assert len(entered[1]["values"]) == 2
     # Type 7 changes the message the button is on.
     assert (await rest.answer(submitted, 7, {"content": "changed", "components": [menu]})).status == 200
     [card] = await mia.messages("stills")

@@ -29,6 +29,7 @@ const go = {
     store.channelId = id;
     store.threadId = null;
     await arrive();
+    settle(main);
   },
 
   async thread(id) {
@@ -37,13 +38,13 @@ const go = {
     store.threadId = id;
     store.channelId = thread.parent_id;
     await arrive();
-    side.composer.focus();
+    settle(side);
   },
 
   async closeThread() {
     store.threadId = null;
     await arrive();
-    main.composer.focus();
+    settle(main);
   },
 
   server: () => go.channel(firstChannel()?.id),
@@ -95,9 +96,22 @@ async function arrive() {
   store.emit("route");
 }
 
+/** Let typing begin at once; not where that would bring up a keyboard on the screen. */
+function settle(column) {
+  if (!matchMedia("(pointer: coarse)").matches) column.composer.focus();
+}
+
+/** Give what is typed while nothing takes it to a composer, as Discord does. */
+function typedAnywhere(event) {
+  const at = document.activeElement;
+  if (event.key.length > 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (at !== document.body && !at?.matches(".messages, .message, .channel")) return;
+  (store.threadId && !$("chat").contains(at) ? side : main).composer.focus();
+}
+
 function title() {
   const pings = [...store.unread.values()].reduce((sum, count) => sum + count, 0);
-  document.title = `${pings ? `(${pings}) ` : ""}${store.channel(store.threadId)?.name ?? store.channel()?.name ?? ""} · Kinora's studio`;
+  document.title = `${pings ? `(${pings}) ` : ""}${store.channel(store.threadId)?.name ?? store.channel()?.name ?? ""} · Kinora demo`;
 }
 
 // --- beginning ------------------------------------------------------------------------------------------------
@@ -176,6 +190,7 @@ store.on("places", () => {
 document.addEventListener("visibilitychange", () => {
   for (const id of [store.channelId, store.threadId]) if (store.isLookedAt(id)) store.markRead(id);
 });
+document.addEventListener("keydown", typedAnywhere);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.defaultPrevented) closeDrawers();
 });
@@ -188,4 +203,4 @@ store.me = { name: who };
 store.supervised = await behind.start();
 await follow(store, () => begin(where, thread));
 $("page").setAttribute("aria-busy", "false");
-main.composer.focus();
+settle(main);

@@ -12,6 +12,7 @@ const TEXT_INPUT = 4;
 const PARAGRAPH = 2;
 const SELECTS = [3, 5, 6, 7, 8];
 const FILE_UPLOAD = 19;
+const FOCUSABLE = "input:not([hidden]), textarea, button";
 
 /** Open every modal that this person is answered with. */
 export function modals(store, names) {
@@ -26,13 +27,17 @@ export function modals(store, names) {
 function open(state, store, names) {
   const { modal } = state;
   const fields = modal.components.flatMap((component) => field(component, store, names));
-  fields.map((f) => f.element.querySelector("input, textarea, button")).find(Boolean)?.setAttribute("autofocus", "");
+  fields.map((f) => f.element.querySelector(FOCUSABLE)).find(Boolean)?.setAttribute("autofocus", "");
   const problem = h("p", { class: "form-problem", role: "alert" });
   const send = h("button", { type: "submit", class: "button button-primary" }, "Submit");
 
   const submit = async (event, close) => {
     event.preventDefault();
-    if (fields.filter((f) => f.complain?.()).length) return;
+    const [wrong] = fields.filter((f) => f.complain?.());
+    if (wrong) {
+      wrong.element.querySelector(FOCUSABLE).focus();
+      return;
+    }
     send.disabled = true;
     const values = {};
     const files = {};
@@ -100,8 +105,9 @@ function labelled(component, { label, description }, store) {
 }
 
 /** Check a field as the client does before it sends a form. */
-function whatIsWrong({ type, min_length: low = 0, min_values: fewest = 1, max_values: most = 1 }, required, value) {
-  const count = type === FILE_UPLOAD ? value?.length : 0;
+function whatIsWrong(component, required, value) {
+  const [low, fewest, most] = [component.min_length ?? 0, component.min_values ?? 1, component.max_values ?? 1];
+  const count = component.type === FILE_UPLOAD ? value?.length : 0;
   if (count && (count < fewest || count > most)) return `Choose ${fewest === most ? most : `${fewest} to ${most}`} files.`;
   const empty = value === undefined || value.length === 0;
   if (empty) return required ? "This field is required." : "";
@@ -127,7 +133,7 @@ function selectField(component, label, store) {
   return { element, read: () => values };
 }
 
-function fileField({ max_values: most = 1 }, id, label) {
+function fileField({ max_values: most }, id, label) {
   let files;
   const [many, few] = [most > 1, most > 1 ? "files" : "a file"];
   const words = h("span", {}, `Choose ${few}`);

@@ -44,9 +44,9 @@ export function ago(milliseconds) {
 
 function briefly(milliseconds, now = Date.now()) {
   const seconds = Math.min(0, Math.trunc((milliseconds - now) / 1000));
-  const words = new Intl.RelativeTimeFormat(locale, { style: "narrow", numeric: "auto" });
-  const [unit, size] = UNITS.find(([, each]) => each >= 60 && -seconds >= each) ?? ["second", Infinity];
-  return words.format(Math.trunc(seconds / size), unit);
+  const found = UNITS.find(([, each]) => each >= 60 && -seconds >= each);
+  if (!found) return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(0, "second");
+  return new Intl.RelativeTimeFormat(locale, { style: "narrow" }).format(Math.trunc(seconds / found[1]), found[0]);
 }
 
 /** Fill in a <t:seconds:style> mark. */

@@ -46,7 +46,7 @@ export function wirePanel(store) {
   store.on("session", async () => {
     if (rows.children.length) return;
     checked = (await api.get("/")).wire_is_checked;
-    note.textContent = checked ? "Held against Discord's OpenAPI document." : "Not checked: no OpenAPI document was given.";
+    note.textContent = checked ? "Held against Discord's OpenAPI document." : "Not checked: KINORA_OPENAPI names no OpenAPI document of Discord's.";
     const { exchanges } = await api.get("/wire");
     exchanges.slice(-KEPT).forEach(add);
   });
@@ -75,7 +75,11 @@ function rowOf(exchange, checked) {
     h("span", { class: bad ? "verdict bad" : "verdict" }, verdict),
   ];
   const details = h("details", {}, h("summary", {}, line));
-  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(bodies(exchange)));
+  details.addEventListener("toggle", () => {
+    if (!details.open) return;
+    if (details.children.length === 1) details.append(bodies(exchange));
+    details.scrollIntoView({ block: "nearest" });
+  });
   return h("li", { dataset: { side: exchange.side, words: `${exchange.method} ${path} ${status} ${exchange.fault ?? ""}`.toLowerCase() } }, details);
 }
 
