@@ -2,10 +2,9 @@
 
 import { fill, h } from "./dom.js";
 import { channelIcon, icon } from "./icons.js";
-import { byId, CATEGORY, DM, FORUM } from "./store.js";
+import { byId, CATEGORY, DM, FORUM, VOICE } from "./store.js";
 
 const byPosition = (a, b) => a.position - b.position || byId(a, b);
-const VOICE = [2, 13];
 
 /** Show the rail of servers: direct messages above, the server below. */
 export function serverRail(element, store, go) {

@@ -5,7 +5,7 @@ import { actions } from "./actions.js";
 import { Composer } from "./composer.js";
 import { channelIcon, icon } from "./icons.js";
 import { MessageList } from "./messagelist.js";
-import { DM, THREADS } from "./store.js";
+import { DM, THREADS, VOICE } from "./store.js";
 
 export class Column {
   constructor(store, go, { heading, headButtons = [], leadButtons = [] }) {
@@ -106,7 +106,8 @@ function welcome(store, channel, composer) {
     const other = channel.recipients[0];
     return [h("img", { src: store.avatarOf(other), alt: "", class: "welcome-face", width: 80, height: 80 }), h("h3", {}, channel.name), h("p", {}, "This is the beginning of your direct message history with ", h("strong", {}, channel.name), "."), invited];
   }
-  return [h("div", { class: "welcome-icon" }, icon(channelIcon(channel), 40)), h("h3", {}, `Welcome to #${channel.name}!`), h("p", {}, `This is the start of the #${channel.name} channel. ${channel.topic ?? ""}`), invited];
+  const name = VOICE.includes(channel.type) ? channel.name : `#${channel.name}`;
+  return [h("div", { class: "welcome-icon" }, icon(channelIcon(channel), 40)), h("h3", {}, `Welcome to ${name}!`), h("p", {}, `This is the start of the ${name} channel. ${channel.topic ?? ""}`), invited];
 }
 
 /** Show a newcomer how to begin. */

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { colour } from "./dom.js";
 
 export const THREADS = [10, 11, 12];
+export const VOICE = [2, 13];
 export const FORUM = 15;
 export const CATEGORY = 4;
 export const DM = 1;
