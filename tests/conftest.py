@@ -1,36 +1,62 @@
-"""How properties are searched (without a clock, and always the same way in CI), and the databases."""
+"""How properties are searched (without a clock, and always the same way in CI); engines, and quick starts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+from tests.kinora import REPOSITORY
 from tests.postgres import Postgres
+from tests.reliability.warm import Warm
 
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# A machine that is out of breath is no reason to fail either.
+BREATH = [HealthCheck.too_slow]
+settings.register_profile("here", deadline=None, suppress_health_check=BREATH)
+settings.register_profile("ci", deadline=None, suppress_health_check=BREATH, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """The PostgreSQL server of this run, one for all its processes."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    server = Postgres(folder / "postgres")
+def postgres() -> Iterator[Postgres]:
+    """The PostgreSQL server of this run, one for all its processes.
+
+    Not in pytest's own folder: for root the server runs as somebody else, whom the next pytest shuts out there.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:12]
+    server = Postgres(Path(tempfile.gettempdir()) / f"kinora-postgres-{run}")
     yield server
     server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, of each kind there may be."""
+def engine(request: pytest.FixtureRequest) -> Postgres | None:
+    """Where ledgers are in this test: on the PostgreSQL server, or, if None, each in a SQLite file."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/kinora.db"
+        return None
     server: Postgres = request.getfixturevalue("postgres")
-    return await server.database()
+    return server
+
+
+@pytest.fixture
+async def database_url(engine: Postgres | None, tmp_path: Path) -> str:
+    """An empty ledger."""
+    return await engine.database() if engine else f"sqlite:///{tmp_path}/kinora.db"
+
+
+@pytest.fixture(scope="session")
+async def warm() -> AsyncIterator[Warm]:
+    """The process that forks sandboxes and bots."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
+    }
+    warm = Warm(environ)
+    await warm.open()
+    yield warm
+    await warm.close()

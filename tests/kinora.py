@@ -6,22 +6,47 @@ import asyncio
 import copy
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from sandbox.client import Sandbox
+from tests.postgres import Postgres, Reader, age
+from tests.reliability.warm import Warm
 
 REPOSITORY = Path(__file__).parent.parent
 ONLINE = "online: in"
+# Every test of bots is run on both engines, but for those that say otherwise with one of these.
+ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+ON_POSTGRES = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 
 
 class Kinora:
-    """One bot process after another, on one data folder; `log` is everything they all printed."""
+    """One bot process after another, on one data folder; `log` is everything they all printed.
 
-    def __init__(self, sandbox: Sandbox, folder: Path, **environ: str) -> None:
+    With a server as its `engine`, the bot gets a database of its own there, and a SQLite file in its folder
+    otherwise. With `warm`, its processes are forked, otherwise started afresh.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        folder: Path,
+        *,
+        engine: Postgres | None = None,
+        warm: Warm | None = None,
+        empty: bool = False,
+        **environ: str,
+    ) -> None:
         self.folder = folder
         self.log: list[str] = []
+        self._engine, self._warm, self._empty = engine, warm, empty
+        self._owned: Reader | None = None
         self._environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY),
@@ -46,6 +71,7 @@ class Kinora:
         """Give a second process on the same folder and settings, beside this one."""
         other = copy.copy(self)
         other.log, other._process, other._line = [], None, asyncio.Condition()
+        other._owned = None
         return other
 
     @property
@@ -66,21 +92,47 @@ class Kinora:
 
     async def start(self, *arguments: str, online: bool = True) -> Kinora:
         """Start a process; by default, wait until people can use it."""
+        await self._start("bot", *arguments, online=online)
+        return self
+
+    async def _start(self, module: str, *arguments: str, online: bool) -> None:
         since = len(self.log)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bot",
-            *arguments,
-            cwd=self.folder,
-            env=self._environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        await self._make_database()
+        how = {"cwd": str(self.folder), "environ": self._environ}
+        self._process = await (self._warm.start if self._warm else cold)(module, *arguments, **how)
+        assert self._process is not None
         self._reader = asyncio.create_task(self._read(self._process))
         if online:
             await self.wait_for_log(ONLINE, since)
-        return self
+
+    async def _make_database(self) -> None:
+        """Make the bot's database before its first start; later ones find that time has passed in it."""
+        if self._owned is not None:
+            # As if whoever died here had been dead for long: how soon that is found out is tested elsewhere.
+            await age(self._owned.url)
+        elif self._engine is not None and "DATABASE_URL" not in self._environ:
+            url = await self._engine.database(empty=self._empty)
+            self._environ["DATABASE_URL"], self._owned = url, Reader(url)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Read the ledger, as anybody may beside a running bot."""
+        if self._owned is not None:
+            return self._owned.rows()
+        file = self.folder / "data/kinora.db"
+        if not file.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute("select * from jobs")]
+
+    async def close(self) -> None:
+        """End the process, if there is one, and give back the database."""
+        if self.running:
+            await self.kill()
+        if self._owned is not None and self._engine is not None:
+            self._owned.close()
+            await self._engine.drop(self._owned.url)
+            self._owned = None
 
     async def wait_for_log(self, words: str, since: int = 0, seconds: float = 30.0) -> str:
         """Wait for a line with these words; fails when the process ends without it."""
@@ -100,7 +152,7 @@ class Kinora:
         assert self._process is not None
         assert self._reader is not None
         async with asyncio.timeout(seconds):
-            await self._reader
+            await asyncio.shield(self._reader)
             return await self._process.wait()
 
     async def stop(self) -> int:
@@ -125,6 +177,20 @@ class Kinora:
                 self._line.notify_all()
         async with self._line:
             self._line.notify_all()
+
+
+async def cold(module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start `python -m module …` as anybody does."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=cwd,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
 
 
 NewKinora = Callable[..., Kinora]

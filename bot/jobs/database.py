@@ -100,10 +100,13 @@ class Database:
         while True:
             try:
                 # A file answers, or fails; a server may also be silent.
-                async with asyncio.timeout_at(deadline if self.shared else None), self.begin() as connection:
+                limit = asyncio.timeout_at(deadline if self.shared else None)
+                async with limit, self.begin() as connection:
                     begun = True
                     done = await work(connection)
             except TimeoutError:
+                if not limit.expired():  # it was the work that waited in vain, for another
+                    raise
                 raise DatabaseAway(begun) from None
             except UNWELL as error:
                 tries += 1

@@ -13,6 +13,8 @@ import pytest
 from sandbox import client
 from sandbox.client import Person, Sandbox
 from tests.kinora import REPOSITORY, Kinora, NewKinora
+from tests.postgres import Postgres
+from tests.reliability.warm import Warm
 
 OPENAPI = Path(os.environ.get("KINORA_OPENAPI", REPOSITORY.parent / "shared/spec/discord-openapi.json"))
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.3, "video_height": 120}
@@ -44,21 +46,22 @@ async def sandbox(house: Sandbox) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def new_kinora(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[NewKinora]:
-    """Makes bots, each on a folder of its own, and ends them with the test."""
+async def new_kinora(
+    sandbox: Sandbox, tmp_path: Path, engine: Postgres | None, warm: Warm | None
+) -> AsyncIterator[NewKinora]:
+    """Makes bots, each on a folder and a database of its own, and ends them with the test."""
     made: list[Kinora] = []
     numbers = itertools.count(1)
 
     def make(**environ: str) -> Kinora:
         folder = tmp_path / f"bot-{next(numbers)}"
         folder.mkdir()
-        made.append(Kinora(sandbox, folder, **environ))
+        made.append(Kinora(sandbox, folder, engine=engine, warm=warm, **environ))
         return made[-1]
 
     yield make
     for kinora in made:
-        if kinora.running:
-            await kinora.kill()
+        await kinora.close()
         # Said of every bot in every test: no secret is ever printed, and nothing is left open or unforeseen.
         assert sandbox.environment["discord_token"] not in kinora.text
         assert sandbox.environment["novita_api_key"] not in kinora.text

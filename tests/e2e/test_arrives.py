@@ -21,12 +21,13 @@ from tests.e2e.steps import (
     still,
     video_in,
 )
-from tests.kinora import Kinora, NewKinora
+from tests.kinora import ON_SQLITE, Kinora, NewKinora
 from tests.media.films import psnr
 
-# --- the size -----------------------------------------------------------------------------------------------
+# --- the size: what the ledger does with it is the same for all, so the heavy ones are run on one engine ----
 
 
+@ON_SQLITE
 async def test_too_large_for_the_guild_is_fitted_with_the_original_beside_it(
     sandbox: Sandbox, kinora: Kinora, mia: Person, tmp_path: Path
 ) -> None:
@@ -49,6 +50,7 @@ async def test_too_large_for_the_guild_is_fitted_with_the_original_beside_it(
     assert len(await sandbox.novita.payments()) == 1
 
 
+@ON_SQLITE
 async def test_a_limit_that_nobody_stated_is_learned_from_the_refusal(
     sandbox: Sandbox, kinora: Kinora, mia: Person
 ) -> None:
@@ -76,6 +78,7 @@ async def test_what_cannot_be_fitted_is_linked_with_its_end(
     assert "as a link" in (await card_says(mia, card, "Done")).text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("variant", ["hevc", "mpeg4", "moov_at_end", "odd_pixels"])
 async def test_what_would_not_play_inline_is_made_to(
     sandbox: Sandbox, kinora: Kinora, mia: Person, variant: str, tmp_path: Path

@@ -7,8 +7,9 @@ import re
 from sandbox.client import Message, Person, Sandbox
 from tests import stills
 from tests.e2e.steps import still
-from tests.kinora import Kinora
+from tests.kinora import ON_SQLITE, Kinora
 
+pytestmark = ON_SQLITE  # nothing of this gets as far as the ledger
 PROMPT = "A *boat* drifts <@1> away"
 
 # What the sentence must say for each rule: the rule, and, where there is one, the actual value.

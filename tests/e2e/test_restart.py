@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.client import Person, Sandbox
 from tests.e2e.steps import animate, assert_same_video, card_says, fault_hit, is_video, job_of, paid, video_in
-from tests.kinora import Kinora, NewKinora
+from tests.kinora import ON_SQLITE, Kinora, NewKinora
 
 Ending = Callable[[Kinora], Awaitable[int]]
 ENDINGS = pytest.mark.parametrize(
@@ -127,6 +127,7 @@ async def test_a_crash_before_the_card_stands(
 
 
 async def test_many_jobs_in_flight(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await sandbox.discord.settings(rate_limits=False)  # the channel's limits are not what this is about
     await sandbox.novita.settings(render_seconds=600)
     people = [mia, sandbox.person("rosa")]
     cards = await asyncio.gather(*(animate(people[n % 2], "stills", f"Number {n}") for n in range(10)))
@@ -143,6 +144,7 @@ async def test_many_jobs_in_flight(sandbox: Sandbox, kinora: Kinora, mia: Person
     assert sorted(p["prompt"] for p in await sandbox.novita.payments()) == [f"Number {n}" for n in range(10)]
 
 
+@ON_SQLITE
 async def test_a_second_bot_on_the_same_file_is_refused_with_a_sentence(
     sandbox: Sandbox, kinora: Kinora, new_kinora: NewKinora
 ) -> None:

@@ -12,6 +12,11 @@ from tests.e2e.steps import animate, assert_same_video, video_in
 from tests.kinora import ONLINE, Kinora, NewKinora
 
 
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """Nothing is forked here: what operators see is looked at as they start it."""
+
+
 async def test_each_check_is_one_line(kinora: Kinora) -> None:
     said = [re.sub(r"^.*?: ", "", line, count=1) for line in kinora.log]
     assert said == [

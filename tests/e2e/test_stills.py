@@ -11,7 +11,9 @@ from PIL import Image
 from sandbox.client import Person, Sandbox
 from tests import stills
 from tests.e2e.steps import animate, job_of, message_of, video_in
-from tests.kinora import Kinora
+from tests.kinora import ON_SQLITE, Kinora
+
+pytestmark = ON_SQLITE  # the road is as everywhere, only its load differs
 
 # name in tests.stills: what the card says was done to it ("": it went as it was)
 CASES = {

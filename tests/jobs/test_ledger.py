@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot.jobs.job import ARROWS, ENDED, Job, State, Superseded, new_id
-from bot.jobs.ledger import Ledger, LedgerError, metadata
+from bot.jobs.ledger import Ledger, LedgerError
+from bot.jobs.tables import metadata
 
 
 def a_job(**changes: object) -> Job:
@@ -79,9 +80,6 @@ async def test_ended_jobs_stay_open_until_people_were_told(ledger: Ledger) -> No
     assert await ledger.open_jobs() == [job.id]
     await ledger.note(job, told=True)
     assert await ledger.open_jobs() == []
-
-
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @ON_SQLITE

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.kinora import REPOSITORY
+from tests.postgres import Postgres
 from tests.reliability.warm import Warm
 from tests.reliability.worlds import World, Worlds, new_world
 
 PATIENT, IMPATIENT = 6, 1
 """How many experiments run at once in each process of the test run."""
-
-
-@pytest.fixture(scope="session")
-async def warm() -> AsyncIterator[Warm]:
-    """The process that forks sandboxes and bots."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
-    }
-    warm = Warm(environ)
-    await warm.open()
-    yield warm
-    await warm.close()
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +24,27 @@ async def crash_world(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @pytest.fixture
-async def world(crash_world: World) -> AsyncIterator[World]:
+async def world(crash_world: World, engine: Postgres | None) -> AsyncIterator[World]:
     """That sandbox without any bots or faults."""
+    await crash_world.use(engine)
     yield crash_world
     await crash_world.sandbox.faults.clear()
     await crash_world.end_bots()
 
 
 @pytest.fixture(scope="session")
-async def worlds(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worlds]:
-    """Sandboxes for faults, several experiments at a time."""
+async def fault_worlds(
+    warm: Warm, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Worlds]:
+    """Sandboxes for faults, several experiments at a time; `postgres` must outlive the bots in them."""
     async with AsyncExitStack() as stack:
         made = [new_world(warm, tmp_path_factory.mktemp("faults")) for _ in range(PATIENT)]
         made += [new_world(warm, tmp_path_factory.mktemp("faults"), impatient=True) for _ in range(IMPATIENT)]
         yield Worlds(list(await asyncio.gather(*map(stack.enter_async_context, made))))
+
+
+@pytest.fixture
+async def worlds(fault_worlds: Worlds, engine: Postgres | None) -> Worlds:
+    """Those sandboxes, with bots that keep their ledgers on this engine."""
+    await fault_worlds.use(engine)
+    return fault_worlds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partialmethod
 
 import aiohttp
 import aiohttp.client
@@ -17,8 +18,8 @@ SECONDS = 5.0
 def main() -> int:
     """Shorten every timeout, then run the bot."""
     aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # discord.py takes the default
-    NovitaClient.__init__.__defaults__ = (SECONDS,)
-    Fetcher.__init__.__defaults__ = (None, SECONDS)
+    for patient in (NovitaClient, Fetcher):
+        patient.__init__ = partialmethod(patient.__init__, timeout=SECONDS)  # type: ignore[method-assign]
     return run_bot([])
 
 

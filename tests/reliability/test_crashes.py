@@ -246,7 +246,7 @@ async def _outcome(world: World, bot: Bot, crash: Crash, run: Interaction, promp
 @pytest.mark.parametrize("crash", STARTS, ids=str)
 async def test_a_crash_of_the_first_start_leaves_nothing_half_made(world: World, crash: Crash) -> None:
     prompt = world.prompt()
-    bot = await world.bot().start(dies_at=crash.at, online=False)
+    bot = await world.bot(empty=True).start(dies_at=crash.at, online=False)
     assert await bot.wait() == -9, bot.text
     await bot.start()
     channel = await world.channel()

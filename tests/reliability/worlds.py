@@ -7,15 +7,15 @@ import itertools
 import json
 import re
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.client import Interaction, Message, Sandbox
 from tests.e2e.steps import is_video, title
 from tests.kinora import REPOSITORY, Kinora
+from tests.postgres import Postgres
 from tests.reliability.page import Outcome
 from tests.reliability.warm import Warm
 
@@ -28,37 +28,20 @@ UNDISTURBED = ("Traceback", "Unclosed", "never awaited", "ResourceWarning")
 class Bot(Kinora):
     """A bot that can be told where to die."""
 
-    def __init__(self, warm: Warm, sandbox: Sandbox, folder: Path, **environ: str) -> None:
-        super().__init__(sandbox, folder, KINORA_POLL_SECONDS="0.1", **environ)
-        self._warm = warm
+    def __init__(self, sandbox: Sandbox, folder: Path, **options: Any) -> None:
+        super().__init__(sandbox, folder, KINORA_POLL_SECONDS="0.1", **options)
 
     async def start(
         self, *arguments: str, online: bool = True, dies_at: str = "", impatient: bool = False
     ) -> Bot:
         """Start a process; by default, wait until people can use it."""
-        since = len(self.log)
         module = "bot"
         if dies_at:
             module, arguments = "tests.crashing", (dies_at,)
         elif impatient:
             module = "tests.reliability.impatient"
-        self._process = await self._warm.start(
-            module, *arguments, cwd=str(self.folder), environ=self._environ
-        )
-        assert self._process is not None
-        self._reader = asyncio.create_task(self._read(self._process))
-        if online:
-            await self.wait_for_log("online: in", since)
+        await self._start(module, *arguments, online=online)
         return self
-
-    def rows(self) -> list[Json]:
-        """Read the ledger, as anybody may beside a running bot."""
-        file = self.folder / "data/kinora.db"
-        if not file.exists():
-            return []
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute("select * from jobs")]
 
     async def ended(self, prompt: str, seconds: float = 60.0) -> Json:
         """Wait until the job with this prompt has ended and people know it; give its row."""
@@ -98,12 +81,19 @@ class World:
         self._resident: Bot | None = None
         self._wired = 0
         self._numbers = itertools.count(1)
+        self._engine: Postgres | None = None
 
-    def bot(self, **environ: str) -> Bot:
+    async def use(self, engine: Postgres | None) -> None:
+        """Let bots keep their ledgers there from now on."""
+        if engine is not self._engine:
+            await self.end_bots()
+            self._engine = engine
+
+    def bot(self, **options: Any) -> Bot:
         """Make a bot that is not started yet."""
         folder = self._folder / f"bot-{next(self._numbers)}"
         folder.mkdir()
-        self._bots.append(Bot(self._warm, self.sandbox, folder, **environ))
+        self._bots.append(Bot(self.sandbox, folder, engine=self._engine, warm=self._warm, **options))
         return self._bots[-1]
 
     async def resident(self) -> Bot:
@@ -142,8 +132,7 @@ class World:
         """End every bot; none may have printed a secret, a traceback or a warning."""
         bots, self._bots, self._resident = self._bots, [], None
         for bot in bots:
-            if bot.running:
-                await bot.kill()
+            await bot.close()
         for bot in bots:
             self.check(bot.text)
 
@@ -230,6 +219,11 @@ class Worlds:
         self._free: dict[bool, asyncio.Queue[World]] = {True: asyncio.Queue(), False: asyncio.Queue()}
         for world in worlds:
             self._free[world.impatient].put_nowait(world)
+        self._worlds = worlds
+
+    async def use(self, engine: Postgres | None) -> None:
+        """Let the bots of all of them keep their ledgers there."""
+        await asyncio.gather(*(world.use(engine) for world in self._worlds))
 
     async def run(self, experiment: Callable[[World], Awaitable[T]], *, impatient: bool = False) -> T:
         """Run an experiment when there is a world for it, with a bot that is impatient or as it ships."""

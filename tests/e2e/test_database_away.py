@@ -1,0 +1,71 @@
+"""PostgreSQL away for a while: people get an honest sentence, work goes on by itself, nothing is paid twice."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.client import Interaction, Message, Person, Sandbox
+from tests.e2e.steps import animate, assert_same_video, card_says, job_of, paid, still, video_in
+from tests.kinora import Kinora, NewKinora
+from tests.postgres import Postgres
+
+BACK = "the database is back"
+AWAYS = pytest.mark.parametrize(
+    ("leave", "come_back"),
+    [(Postgres.stop, Postgres.start), (Postgres.pause, Postgres.resume)],
+    ids=["stopped", "silent"],
+)
+Step = Callable[[Postgres], None]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Postgres]:
+    """A server that nobody else uses."""
+    server = await asyncio.to_thread(
+        Postgres, Path(tempfile.gettempdir()) / f"kinora-postgres-{secrets.token_hex(6)}"
+    )
+    yield server
+    server.resume()
+    await asyncio.to_thread(server.close)
+
+
+async def order(person: Person, place: str, prompt: str) -> Interaction:
+    """Run /animate, whatever comes of it."""
+    run = await person.run("animate", place, {"prompt": prompt}, files={"image": ("still.png", still())})
+    await run.wait_acknowledged()
+    return run
+
+
+async def told(person: Person, place: str) -> Message:
+    """Wait for the private answer."""
+    return await person.wait_for_message(place, lambda m: m.ephemeral and not m.deferred)
+
+
+@AWAYS
+async def test_work_goes_on_by_itself(
+    sandbox: Sandbox, kinora: Kinora, engine: Postgres, mia: Person, leave: Step, come_back: Step
+) -> None:
+    await sandbox.novita.settings(render_seconds=600)
+    card = await animate(mia, "stills", "On its way")
+    await card_says(mia, card, "Rendering")
+    await asyncio.to_thread(leave, engine)
+    await sandbox.novita.forward(3600)
+    rosa = sandbox.person("rosa")
+    await order(rosa, "Lounge", "In between")
+    refused = await told(rosa, "Lounge")
+    assert "Kinora's database" in refused.text
+    assert "In between" in refused.text
+    assert await mia.autocomplete("show", "Lounge", "job", "") == []
+    await asyncio.to_thread(come_back, engine)
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+    await card_says(mia, card, "Done")
+    again = await animate(rosa, "stills", "Afterwards")
+    await sandbox.novita.forward(3600)
+    await video_in(rosa, again.id)
+    assert [p["prompt"] for p in await sandbox.novita.payments()] == ["On its way", "Afterwards"]

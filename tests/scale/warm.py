@@ -1,0 +1,41 @@
+"""The process that forks the others, here with a Discord of four servers and a bot that can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+from tests.reliability import warm
+
+
+class Warm(warm.Warm):
+    """Forks sandboxes and bots."""
+
+    async def open(self) -> None:
+        """Start it."""
+        self._line, far = socket.socketpair()
+        with far:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.scale.warm",
+                str(far.fileno()),
+                pass_fds=[far.fileno()],
+                env=self.environ,
+            )
+
+
+def main(line: int) -> None:
+    """Import everything once, then fork for each request."""
+    from tests.scale import house, process
+
+    warm._import()
+    warm._MAINS["tests.scale.house"] = lambda _: house.main()
+    warm._MAINS["tests.scale.process"] = process.main
+    with socket.socket(fileno=line) as requests:
+        warm._serve(requests)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
