@@ -61,10 +61,11 @@ format: $(DEV) ## let ruff mend and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(DEV) ## what it costs: memory, acknowledgements, fitting
+bench: $(DEV) ## what it costs: memory, acknowledgements, fitting, and both engines side by side
 	@$(BIN)/python -m bench.deliveries
 	@$(BIN)/python -m bench.acknowledgements
 	@$(BIN)/python -m bench.fitting
+	@$(BIN)/python -m bench.engines
 
 soak: $(DEV) ## 1,000 jobs with random faults and 50 kills: none lost, none doubled (JOBS=… KILLS=… SEED=…)
 	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
