@@ -40,12 +40,23 @@ def _without_trace(record: logging.LogRecord) -> bool:
     return True
 
 
+def _briefly(record: logging.LogRecord) -> bool:
+    """Say in one line what the queue and its connections have to say while the database is away."""
+    if record.name.startswith(("procrastinate", "psycopg")):
+        record.msg, record.args = " ".join(record.getMessage().split()), ()
+        if record.exc_info:
+            record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True
+
+
 def set_up(level: str, secrets: Iterable[str]) -> None:
     """Send every log line to standard error, redacted; the libraries' chatter from WARNING on only."""
     handler = logging.StreamHandler()
     handler.setFormatter(Redacted(secrets))
+    handler.addFilter(_briefly)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("bot", "cogs"):
         logging.getLogger(name).setLevel(level)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # each try to connect, which the ledger says once
     logging.getLogger("discord.client").addFilter(_without_trace)
     logging.getLogger("discord").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)

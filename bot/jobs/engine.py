@@ -37,6 +37,8 @@ STALLED_SECONDS = 15.0
 SWEEP_SECONDS = 5.0
 SIGN_OFF_SECONDS = 1.0
 STILL_SECONDS = 30.0
+BITE = 500
+"""How many jobs of dead workers are queued again before others may look too."""
 QUEUE = "jobs"
 ORPHAN_SWEEPS = 12
 MOST_JOBS = 20_000
@@ -203,7 +205,7 @@ class PostgresEngine:
         await self._ledger.alone("queue tables", partial(_make_tables, self._app))
         if self._works:
             # Whoever died long ago is not waited for; the worker's first look then finds what it left.
-            await self._ledger.alone("sweep", self._take_over, wait=False)
+            await self._take_over()
             self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._sweep())]
         return len(await self._ledger.open_jobs())
 
@@ -282,7 +284,7 @@ class PostgresEngine:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                await self._ledger.alone("sweep", self._take_over, wait=False)
+                await self._take_over()
                 if sweeps % ORPHAN_SWEEPS == 0 and (orphans := await self._ledger.enlist_orphans()):
                     log.warning("%d open jobs were in no queue", orphans)
                 sweeps += 1
@@ -290,7 +292,19 @@ class PostgresEngine:
                 log.warning("dead workers are looked for later (%s)", type(error).__name__)
 
     async def _take_over(self) -> None:
-        for row in await self._rows.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
-            log.warning("job %s: its worker is gone; queued again", row.task_kwargs.get("job_id"))
-            with suppress(ConnectorException):  # it has ended meanwhile
-                await self._rows.retry_job(row)
+        """Queue again what the dead drove, in bites: nobody may be alone in there for long."""
+        bitten: int | None = BITE
+        while bitten == BITE:
+            bitten = await self._ledger.alone("sweep", self._bite, wait=False)
+
+    async def _bite(self) -> int:
+        stalled = await self._rows.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS)
+        rows = list(stalled)[:BITE]
+        if rows:
+            log.warning("jobs: %d of a worker that is gone are queued again", len(rows))
+        await asyncio.gather(*map(self._queue_again, rows))
+        return len(rows)
+
+    async def _queue_again(self, row: Row) -> None:
+        with suppress(ConnectorException):  # it has ended meanwhile
+            await self._rows.retry_job(row)

@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +26,7 @@ from bot.jobs.tables import jobs, queue, shared
 __all__ = ["Ledger", "LedgerError"]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 PEOPLE_WAIT = 8.0
 """How long, in seconds, the database is waited for while somebody sees “thinking…”."""
@@ -287,23 +288,22 @@ class Ledger:
 
         await self._database.transact(write)
 
-    async def alone(self, name: str, work: Callable[[], Awaitable[None]], *, wait: bool = True) -> None:
-        """Do what only one process may do at a time; without `wait`, not at all while another does it.
+    async def alone(self, name: str, work: Callable[[], Awaitable[T]], *, wait: bool = True) -> T | None:
+        """Do what only one process may do at a time; without `wait`, not at all (None) while another does it.
 
         A process that dies or is paused meanwhile lets the others in, at the latest after ten seconds.
         """
 
-        async def locked(connection: AsyncConnection) -> None:
+        async def locked(connection: AsyncConnection) -> T | None:
             if wait:
                 await self._database.lock(connection, name)
             elif not await self._database.try_lock(connection, name):
-                return
-            await work()
+                return None
+            return await work()
 
         if self.shared:
-            await self._database.transact(locked)
-        else:
-            await work()  # there is only this process
+            return await self._database.transact(locked)
+        return await work()  # there is only this process
 
     # --- the queue of a shared database: only what Procrastinate leaves to us
 
