@@ -25,7 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def postgres() -> Iterator[Postgres]:
     """The PostgreSQL server of this run, one for all its processes.
 
-    Not in pytest's own folder: for root the server runs as somebody else, whom the next pytest shuts out there.
+    Not in pytest's own folder: for root, the server runs as somebody else, whom the next pytest shuts out.
     """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:12]
     server = Postgres(Path(tempfile.gettempdir()) / f"kinora-postgres-{run}")

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 from psycopg.rows import dict_row
 
@@ -74,10 +73,10 @@ class Postgres:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        head = psutil.Process(self._server.get_pid())
+        head = self._server.get_postmaster_info().process
         for process in (head, *head.children()):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
     @contextmanager
     def _locked(self) -> Iterator[Path]:
@@ -95,6 +94,16 @@ class Postgres:
             template = "template1" if empty else TEMPLATE
             await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
+
+    async def database_of(self, name: str, *, password: str) -> str:
+        """Make a database whose owner, of the same name, has to give a password, unlike everybody else."""
+        rules = self._folder / "pg_hba.conf"
+        rules.write_text(f"local all {name} scram-sha-256\n{rules.read_text()}")
+        async with self._admin() as admin:
+            await admin.execute("SELECT pg_reload_conf()")
+            await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+            await admin.execute(f"CREATE DATABASE {name} OWNER {name}")
+        return self.url(name).replace("postgres:@", f"{name}:{password}@")
 
     async def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected to it."""

@@ -96,3 +96,43 @@ def test_a_stand_in_keeps_its_path() -> None:
     settings = load(None, {**GOOD, "DISCORD_API_URL": "http://127.0.0.1:9/api/v10/"})
     assert settings.discord_api_url == "http://127.0.0.1:9/api/v10"
     assert settings.discord_is_stand_in
+
+
+@pytest.mark.parametrize(
+    ("value", "ids", "count"),
+    [("0-3/8", [0, 1, 2, 3], 8), ("4-7/8", [4, 5, 6, 7], 8), ("2/8", [2], 8), (" 0 - 0 / 1 ", [0], 1)],
+)
+def test_shards_of_a_process(value: str, ids: list[int], count: int) -> None:
+    shards = load(None, {**GOOD, "KINORA_SHARDS": value}).shards
+    assert (shards.ids, shards.count) == (ids, count)
+
+
+@pytest.mark.parametrize(
+    "value", ["8", "0-8/8", "3-1/8", "0-3", "-1/8", "0-3/0", "a-b/c", "0-3/8/2", "1-2-3/8"]
+)
+def test_shards_that_cannot_be(value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, {**GOOD, "KINORA_SHARDS": value})
+    assert caught.value.mistakes == [
+        "KINORA_SHARDS must look like 0-3/8: shards 0 to 3 of 8 in all, counted from 0."
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_a_server_and_its_password(scheme: str) -> None:
+    settings = load(None, {**GOOD, "DATABASE_URL": f"{scheme}://kinora:p%40ss@db/kinora"})
+    assert settings.database_url == "postgresql://kinora:p%40ss@db/kinora"
+    assert settings.database_is_shared
+    assert {"p%40ss", "p@ss"} <= set(settings.secrets)
+    assert "p%40ss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["mysql://kinora:hunter2@db/kinora", "sqlite:///", "kinora.db", "postgresql:kinora"]
+)
+def test_a_database_that_cannot_be(value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, {**GOOD, "DATABASE_URL": value})
+    assert caught.value.mistakes == [
+        "DATABASE_URL must look like sqlite:///data/kinora.db or postgresql://user:password@host/kinora."
+    ]

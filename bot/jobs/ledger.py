@@ -12,7 +12,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -336,6 +336,19 @@ class Ledger:
             await connection.execute(statement)
 
         await self._database.transact(delete)
+
+    async def hand_back(self, worker_ids: Collection[int], patience: float) -> None:
+        """Queue again all that some workers have; raises `DatabaseAway` after `patience` seconds."""
+        statement = (
+            queue.update()
+            .where(queue.c.worker_id.in_(worker_ids), _status() == "doing")
+            .values(status=sa.text("'todo'"), worker_id=None)
+        )
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.transact(write, patience)
 
     # --- parts
 

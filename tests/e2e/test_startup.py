@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.client import Person, Sandbox
 from tests.e2e.steps import animate, assert_same_video, video_in
-from tests.kinora import ONLINE, Kinora, NewKinora
+from tests.kinora import ON_POSTGRES, ON_SQLITE, ONLINE, Kinora, NewKinora
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,7 @@ async def test_a_clean_stop_exits_with_zero(kinora: Kinora) -> None:
     assert kinora.log[-1].endswith("taken up again at the next start")
 
 
+@ON_SQLITE
 async def test_a_bad_configuration_exits_with_two_and_names_every_variable(new_kinora: NewKinora) -> None:
     kinora = new_kinora(
         DISCORD_TOKEN="", NOVITA_API_KEY=" ", NOVITA_API_URL="novita", KINORA_MAX_RENDERS="many"
@@ -44,6 +46,7 @@ async def test_a_bad_configuration_exits_with_two_and_names_every_variable(new_k
         assert any(line.strip().startswith(name) for line in kinora.log)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
@@ -61,6 +64,7 @@ async def test_a_refused_secret_exits_with_a_sentence(
     assert value not in kinora.text
 
 
+@ON_SQLITE
 async def test_a_folder_that_cannot_be_written_is_named(new_kinora: NewKinora) -> None:
     kinora = new_kinora(KINORA_DATA_DIR="/proc/kinora")
     await kinora.start(online=False)
@@ -115,6 +119,7 @@ async def test_the_gateway_may_come_and_go(sandbox: Sandbox, kinora: Kinora, mia
     await assert_same_video(sandbox, await video_in(mia, card.id))
 
 
+@ON_SQLITE
 async def test_health_is_told_to_a_container(kinora: Kinora) -> None:
     async def health() -> int:
         return await (await kinora.aside().start("health", online=False)).wait()
@@ -125,3 +130,49 @@ async def test_health_is_told_to_a_container(kinora: Kinora) -> None:
     await kinora.kill()
     (kinora.folder / "data/alive").unlink()
     assert await health() == 1
+
+
+# --- databases and roles ------------------------------------------------------------------------------------
+
+
+async def test_the_tables_can_be_made_apart(new_kinora: NewKinora) -> None:
+    kinora = new_kinora(empty=True)
+    for _ in range(2):
+        assert await (await kinora.start("migrate", online=False)).wait() == 0
+    assert kinora.log == ["The database is up to date."] * 2
+    await kinora.start()
+    assert kinora.rows() == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+async def test_a_part_of_the_bot_needs_a_database_to_share(new_kinora: NewKinora, role: str) -> None:
+    kinora = new_kinora()
+    assert await (await kinora.start(role, online=False)).wait() == 2
+    assert kinora.log == [
+        f"Kinora cannot start: `python -m bot {role}` shares its work with other processes. "
+        "That needs PostgreSQL: set DATABASE_URL."
+    ]
+
+
+async def assert_refused(kinora: Kinora, *says: str) -> None:
+    """Start a bot whose database cannot be used: one sentence that says why, and no password."""
+    assert await (await kinora.start(online=False)).wait() == 2
+    (line,) = kinora.log
+    assert line.startswith("Kinora cannot start: the database cannot be used as the ledger: ")
+    for words in says:
+        assert words in line
+    assert "hunter2" not in line
+
+
+@ON_SQLITE
+async def test_a_database_server_that_is_not_there(new_kinora: NewKinora, unused_tcp_port: int) -> None:
+    url = f"postgresql://kinora:hunter2@127.0.0.1:{unused_tcp_port}/kinora"
+    await assert_refused(new_kinora(DATABASE_URL=url), "Connection refused", "127.0.0.1")
+
+
+@ON_POSTGRES
+async def test_a_wrong_password(new_kinora: NewKinora, engine: Postgres) -> None:
+    url = await engine.database_of("stranger", password="another")
+    await assert_refused(new_kinora(DATABASE_URL=url.replace("another", "hunter2")), "authentication failed")
+    assert await (await new_kinora(DATABASE_URL=url).start("migrate", online=False)).wait() == 0

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bot.jobs.job import ARROWS, ENDED, Job, State, Superseded, new_id
 from bot.jobs.ledger import Ledger, LedgerError
 from bot.jobs.tables import metadata
+from tests.kinora import ON_SQLITE
 
 
 def a_job(**changes: object) -> Job:

@@ -1,0 +1,46 @@
+"""What is printed: one line where a library has a page, and never a secret."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from bot import logs
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Put back what `set_up` changes for the whole process."""
+    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in ("bot", "psycopg")}
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+def fail(logger: str, words: str) -> None:
+    """Log an error with its traceback."""
+    try:
+        raise ConnectionError("password=hunter2")
+    except ConnectionError:
+        logging.getLogger(logger).exception(words)
+
+
+def test_the_queue_says_in_one_line_that_the_database_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("INFO", [])
+    fail("procrastinate.utils", "listener error: ConnectorException\n    Database error.\n    ")
+    logging.getLogger("psycopg.pool").warning("error connecting in 'pool-1'")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("WARNING procrastinate.utils: listener error: ConnectorException Database error.")
+
+
+def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("INFO", ["hunter2"])
+    fail("bot.jobs.engine", "job abc stopped")
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert "password=<secret>" in printed
