@@ -218,7 +218,8 @@ class Delivery:
             try:
                 await painter.settle()
             finally:
-                self._painters.pop(job.id, None)
+                if not painter.busy:  # else this was cancelled, and `close` still has to end it
+                    self._painters.pop(job.id, None)
 
     async def _tell_asker(self, job: Job) -> None:
         content, embed = cards.verdict(job, self._models)
@@ -317,6 +318,10 @@ class _Painter:
         self._wanted = embed
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     async def settle(self) -> None:
         """Return when the latest look stands; raises `Unreachable` when it could not be painted."""

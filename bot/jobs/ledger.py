@@ -250,9 +250,12 @@ class Ledger:
     async def pause_line(self, seconds: float) -> None:
         """Give nobody a turn for some seconds: the account's limit is hit, and it is one for all."""
         until = self._database.now + seconds
+        statement = self._database.insert(shared).values(key=PAUSED, at=until, text="")
+        longer = sa.case((statement.excluded.at > shared.c.at, statement.excluded.at), else_=shared.c.at)
+        statement = statement.on_conflict_do_update(index_elements=["key"], set_={"at": longer})
 
         async def write(connection: AsyncConnection) -> None:
-            await self._put(connection, PAUSED, until, "")
+            await connection.execute(statement)
 
         await self._database.transact(write)
 

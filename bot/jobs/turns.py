@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from bot.jobs.ledger import Ledger
 
@@ -15,8 +16,23 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often the line is looked at while somebody of this process stands in it."""
+TELL_SECONDS = 3.0
+"""How long a place that was told stands on the card at least, so that people can read it."""
 REST = 4
 """How many times as long as a look took to rest after it, so that a long line does not eat a core."""
+MOST_REST = 0.3
+"""The longest such rest, in seconds: a turn that is free is not left lying."""
+
+
+class Told(NamedTuple):
+    """The place that was told, whether Novita took nobody then, and when that was."""
+
+    place: int
+    paused: bool
+    at: float
+
+
+NOTHING = Told(0, False, float("-inf"))
 
 Moved = Callable[[int, bool], None]
 """Hears a job's place in the line, from 1, and whether Novita takes nobody at the moment."""
@@ -62,7 +78,7 @@ class Turns:
 
     async def _ush(self) -> None:
         """Look at the line, for as long as somebody of this process stands in it."""
-        told: dict[str, tuple[int, bool]] = {}
+        told: dict[str, Told] = {}
         while self._line:
             self._nudged.clear()
             began = time.monotonic()
@@ -71,11 +87,11 @@ class Turns:
             except Exception:
                 log.exception("the line could not be looked at; again in a moment")
                 self._nudged.clear()
-            await asyncio.sleep(REST * (time.monotonic() - began))
+            await asyncio.sleep(min(REST * (time.monotonic() - began), MOST_REST))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), LOOK_SECONDS)
 
-    async def _look(self, told: dict[str, tuple[int, bool]]) -> None:
+    async def _look(self, told: dict[str, Told]) -> None:
         ours = list(self._line)
         line = await self._ledger.line(self._limit, self._per_minute)
         places = {job_id: place for place, job_id in enumerate(line.waiting, start=1)}
@@ -85,6 +101,9 @@ class Turns:
                 continue
             if job_id not in places:  # through whichever process: it has its turn, or it is not ours any more
                 turn.set_result(None)
-            elif told.get(job_id) != (now := (places[job_id], line.paused > 0)):
-                told[job_id] = now
-                moved(*now)
+                continue
+            now, (place, paused, at) = time.monotonic(), told.get(job_id, NOTHING)
+            news = place != places[job_id] and now - at >= TELL_SECONDS
+            if news or paused != (line.paused > 0):
+                told[job_id] = Told(places[job_id], line.paused > 0, now)
+                moved(*told[job_id][:2])
