@@ -9,7 +9,7 @@ CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo demo-headless run test test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
+.PHONY: demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -23,8 +23,11 @@ demo-headless: $(RUNTIME) ## the same on the terminal: one /animate, and an MP4 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot
 
-test: $(DEV) ## the whole test suite
+test: $(DEV) ## the test suite, on SQLite
 	@$(BIN)/python -m pytest
+
+test-postgres: $(DEV) ## the end-to-end suite and the crash matrix on PostgreSQL, and many processes (Python only, too)
+	@$(BIN)/python -m pytest -m postgres
 
 test-browser: $(BROWSER) ## the page in a real browser (needs Chromium: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 0 -m browser tests/browser
@@ -71,7 +74,7 @@ soak: $(DEV) ## 1,000 jobs with random faults and 50 kills: none lost, none doub
 	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 reliability: $(DEV) ## run every crash and fault experiment and write docs/reliability.md from them
-	@KINORA_WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/reliability
+	@KINORA_WRITE_RELIABILITY=1 $(BIN)/python -m pytest -m '' tests/reliability
 
 setup: $(DEV) ## the virtual environment with everything pinned
 

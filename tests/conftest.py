@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,29 @@ BREATH = [HealthCheck.too_slow]
 settings.register_profile("here", deadline=None, suppress_health_check=BREATH)
 settings.register_profile("ci", deadline=None, suppress_health_check=BREATH, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 — only pytest's own folder goes there, which nobody else can read
+ROOM = 4 * 2**30
+ON_BOTH = ("tests/e2e/", "tests/reliability/")
+ON_POSTGRES_ONLY = ("tests/scale/", "tests/e2e/test_database_away.py")
+
+
+def pytest_configure() -> None:
+    """Keep files in memory where there is room: hundreds of ledgers wait for their disk at every commit."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what makes up `make test-postgres`."""
+    for item in items:
+        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
+        if item.nodeid.startswith(ON_POSTGRES_ONLY) or (
+            item.nodeid.startswith(ON_BOTH) and engine == "postgres"
+        ):
+            item.add_marker("postgres")
 
 
 @pytest.fixture(scope="session")
