@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kinora import REPOSITORY
 from tests.postgres import Postgres
-from tests.reliability.warm import Warm
+from tests.reliability.warm import Warm, warmed
 
 # A machine that is out of breath is no reason to fail either.
 BREATH = [HealthCheck.too_slow]
@@ -75,12 +74,5 @@ async def database_url(engine: Postgres | None, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 async def warm() -> AsyncIterator[Warm]:
     """The process that forks sandboxes and bots."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
-    }
-    warm = Warm(environ)
-    await warm.open()
-    yield warm
-    await warm.close()
+    async with warmed() as warm:
+        yield warm

@@ -7,7 +7,6 @@ import copy
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from sandbox.client import Sandbox
 from tests.postgres import Postgres, Reader, age
-from tests.reliability.warm import Warm
+from tests.reliability.warm import Warm, cold
 
 REPOSITORY = Path(__file__).parent.parent
 ONLINE = "online: in"
@@ -177,20 +176,6 @@ class Kinora:
                 self._line.notify_all()
         async with self._line:
             self._line.notify_all()
-
-
-async def cold(module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> asyncio.subprocess.Process:
-    """Start `python -m module …` as anybody does."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        *arguments,
-        cwd=cwd,
-        env=environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
 
 
 NewKinora = Callable[..., Kinora]

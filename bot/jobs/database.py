@@ -51,11 +51,6 @@ class Database:
         self._lock: IO[bytes] | None = None
         self._away = False
 
-    @property
-    def address(self) -> str:
-        """Give the URL as PostgreSQL's own library reads it."""
-        return self._url
-
     async def open(self) -> None:
         """Take the database for this process and bring its tables up to date; raises `LedgerError`."""
         if self.shared:

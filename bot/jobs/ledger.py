@@ -12,7 +12,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -115,22 +115,14 @@ class Ledger:
 
     async def get(self, job_id: str, patience: float | None = UNANSWERED) -> Job | None:
         """Read one job."""
-
-        async def read(connection: AsyncConnection) -> Job | None:
-            row = (await connection.execute(jobs.select().where(jobs.c.id == job_id))).mappings().first()
-            return _job(row) if row is not None else None
-
-        return await self._database.transact(read, patience)
+        found = await self._read(jobs.select().where(jobs.c.id == job_id), patience)
+        return _job(found[0]) if found else None
 
     async def jobs_of(self, person_id: int, limit: int = 25) -> list[Job]:
         """List somebody's latest jobs, newest first."""
         query = jobs.select().where(jobs.c.asker_id == person_id)
         query = query.order_by(jobs.c.created_at.desc()).limit(limit)
-
-        async def read(connection: AsyncConnection) -> list[Job]:
-            return [_job(row) for row in (await connection.execute(query)).mappings()]
-
-        return await self._database.transact(read, UNANSWERED)
+        return [_job(row) for row in await self._read(query, UNANSWERED)]
 
     # --- what the road does: each waits for the database, however long it is away
 
@@ -186,21 +178,12 @@ class Ledger:
 
     async def owns(self, job: Job) -> bool:
         """Tell whether the job is still this run's."""
-        query = sa.select(jobs.c.id).where(jobs.c.id == job.id, jobs.c.run == job.run)
-
-        async def read(connection: AsyncConnection) -> bool:
-            return (await connection.execute(query)).first() is not None
-
-        return await self._database.transact(read)
+        return bool(await self._read(sa.select(jobs.c.id).where(jobs.c.id == job.id, jobs.c.run == job.run)))
 
     async def open_jobs(self) -> list[str]:
         """List the jobs that are not ended, not told of, or to be looked for again; oldest first."""
         query = sa.select(jobs.c.id).where(OPEN).order_by(jobs.c.created_at)
-
-        async def read(connection: AsyncConnection) -> list[str]:
-            return list((await connection.execute(query)).scalars())
-
-        return await self._database.transact(read)
+        return [row["id"] for row in await self._read(query)]
 
     # --- turns: whose render is next, decided in one place for every process
 
@@ -212,7 +195,7 @@ class Ledger:
 
         async def usher(connection: AsyncConnection) -> Line:
             await self._database.lock(connection, "line")
-            now = float((await connection.execute(sa.select(self._database.now))).scalar_one())
+            now = await self._clock(connection)
             waiting = await connection.execute(
                 sa.select(jobs.c.id, jobs.c.guild_id, jobs.c.asker_id, jobs.c.created_at).where(IN_LINE)
             )
@@ -230,12 +213,11 @@ class Ledger:
             latest = await connection.execute(
                 sa.select(sa.func.count()).select_from(jobs).where(jobs.c.turn_at > now - MINUTE)
             )
-            paused = await connection.execute(sa.select(shared.c.at).where(shared.c.key == PAUSED))
             line = line_up(
                 [Waiter(*row) for row in waiting],
                 {(guild, person): (turn_round, lap) for guild, person, turn_round, lap in taken},
                 room=min(limit - busy.scalar_one(), per_minute - latest.scalar_one()),
-                paused=(paused.scalar() or 0.0) - now,
+                paused=await _moment(connection, PAUSED) - now,
             )
             for turn in line.granted:
                 await connection.execute(
@@ -253,11 +235,7 @@ class Ledger:
         statement = self._database.insert(shared).values(key=PAUSED, at=until, text="")
         longer = sa.case((statement.excluded.at > shared.c.at, statement.excluded.at), else_=shared.c.at)
         statement = statement.on_conflict_do_update(index_elements=["key"], set_={"at": longer})
-
-        async def write(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
-
-        await self._database.transact(write)
+        await self._write(statement)
 
     # --- what the processes agree on
 
@@ -266,9 +244,8 @@ class Ledger:
 
         async def take(connection: AsyncConnection) -> float:
             await self._database.lock(connection, key)
-            now = float((await connection.execute(sa.select(self._database.now))).scalar_one())
-            found = await connection.execute(sa.select(shared.c.at).where(shared.c.key == key))
-            moment = max(now, found.scalar() or 0.0)
+            now = await self._clock(connection)
+            moment = max(now, await _moment(connection, key))
             await self._put(connection, key, sa.literal(moment + every, sa.Double), "")
             return moment - now
 
@@ -276,12 +253,8 @@ class Ledger:
 
     async def recall(self, key: str) -> str:
         """Read what was remembered under a key; empty: nothing."""
-
-        async def read(connection: AsyncConnection) -> str:
-            found = await connection.execute(sa.select(shared.c.text).where(shared.c.key == key))
-            return found.scalar() or ""
-
-        return await self._database.transact(read)
+        found = await self._read(sa.select(shared.c.text).where(shared.c.key == key))
+        return str(found[0]["text"]) if found else ""
 
     async def remember(self, key: str, text: str) -> None:
         """Remember something for every process, and for the next start."""
@@ -334,11 +307,7 @@ class Ledger:
     async def unqueue(self, row_id: int, worker_id: int) -> None:
         """Take a row out of Procrastinate's queue, unless it is another worker's by now."""
         statement = queue.delete().where(queue.c.id == row_id, queue.c.worker_id == worker_id)
-
-        async def delete(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
-
-        await self._database.transact(delete)
+        await self._write(statement)
 
     async def hand_back(self, worker_ids: Collection[int], patience: float) -> None:
         """Queue again all that some workers have; raises `DatabaseAway` after `patience` seconds."""
@@ -347,13 +316,25 @@ class Ledger:
             .where(queue.c.worker_id.in_(worker_ids), _status() == "doing")
             .values(status=sa.text("'todo'"), worker_id=None)
         )
+        await self._write(statement, patience)
 
+    # --- parts
+
+    async def _read(self, query: sa.Select[Any], patience: float | None = None) -> Sequence[sa.RowMapping]:
+        async def read(connection: AsyncConnection) -> Sequence[sa.RowMapping]:
+            rows: Sequence[sa.RowMapping] = (await connection.execute(query)).mappings().all()
+            return rows
+
+        return await self._database.transact(read, patience)
+
+    async def _write(self, statement: sa.Executable, patience: float | None = None) -> None:
         async def write(connection: AsyncConnection) -> None:
             await connection.execute(statement)
 
         await self._database.transact(write, patience)
 
-    # --- parts
+    async def _clock(self, connection: AsyncConnection) -> float:
+        return float((await connection.execute(sa.select(self._database.now))).scalar_one())
 
     async def _insert(self, connection: AsyncConnection, job: Job) -> None:
         """Write a new job down and queue it, unless that was done and only its answer lost."""
@@ -373,6 +354,12 @@ class Ledger:
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["key"], set_={"at": at, "text": text})
         )
+
+
+async def _moment(connection: AsyncConnection, key: str) -> float:
+    """Read the time under a key of the shared table; 0: there is none."""
+    found = await connection.execute(sa.select(shared.c.at).where(shared.c.key == key))
+    return found.scalar() or 0.0
 
 
 async def _change(

@@ -13,9 +13,12 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+REPOSITORY = Path(__file__).parents[2]
 COLD = os.environ.get("KINORA_COLD_STARTS") == "1"
 
 
@@ -43,11 +46,26 @@ class Process:
             os.kill(self.pid, number)
 
 
-class Warm:
-    """The process that forks the others."""
+async def cold(module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start `python -m module …` as anybody does."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=cwd,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
 
-    def __init__(self, environ: dict[str, str]) -> None:
+
+class Warm:
+    """The process that forks the others; `module` is what runs in it."""
+
+    def __init__(self, environ: dict[str, str], module: str) -> None:
         self.environ = environ
+        self._module = module
         self._process: asyncio.subprocess.Process | None = None
         self._line: socket.socket | None = None
         self._turn = asyncio.Lock()
@@ -59,7 +77,7 @@ class Warm:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.reliability.warm",
+                self._module,
                 str(far.fileno()),
                 pass_fds=[far.fileno()],
                 env=self.environ,
@@ -75,16 +93,7 @@ class Warm:
     async def start(self, module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> Any:
         """Do what `python -m module …` does."""
         if COLD:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
-                *arguments,
-                cwd=cwd,
-                env=environ,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
+            return await cold(module, *arguments, cwd=cwd, environ=environ)
         request = {"module": module, "arguments": arguments, "cwd": cwd, "environ": environ}
         (stdout, output), (status, told) = os.pipe(), os.pipe()
         async with self._turn:
@@ -98,6 +107,20 @@ class Warm:
         assert self._line is not None
         socket.send_fds(self._line, [request], ends)
         self._line.recv(1)  # it has them
+
+
+@asynccontextmanager
+async def warmed(module: str = "tests.reliability.warm") -> AsyncIterator[Warm]:
+    """Start such a process, and end it."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
+    }
+    warm = Warm(environ, module)
+    await warm.open()
+    yield warm
+    await warm.close()
 
 
 async def _reader(end: int) -> asyncio.StreamReader:

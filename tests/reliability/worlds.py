@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sandbox.client import Interaction, Message, Sandbox
+from sandbox.client import Interaction, Message, Person, Sandbox
 from tests.e2e.steps import is_video, title
 from tests.kinora import REPOSITORY, Kinora
 from tests.postgres import Postgres
@@ -172,13 +172,9 @@ class World:
     async def messages(self, row: Json) -> tuple[Message | None, list[Message]]:
         """Give a job's card, and everything else that Kinora posted about it, wherever that is."""
         places = {str(row["channel_id"]), str(row["card_id"]), str(row["target_id"])}
-        seen = [m for place in places if place != "None" for m in await self._read(place)]
+        seen = [m for place in places if place != "None" for m in await visible(self.mia, place)]
         card = next((m for m in seen if m.id == str(row["card_id"])), None)
         return card, [m for m in seen if row["id"] in m.text and m.id != str(row["card_id"])]
-
-    async def _read(self, place: str) -> list[Message]:
-        known = {channel.id for channel in await self.mia.places()}
-        return await self.mia.messages(place) if place in known else []
 
 
 def videos(messages: list[Message]) -> int:
@@ -186,11 +182,17 @@ def videos(messages: list[Message]) -> int:
     return sum(is_video(message) or "/files/" in message.content for message in messages)
 
 
+async def visible(person: Person, place: str) -> list[Message]:
+    """Read a place, if it is one that this person sees."""
+    known = {channel.id for channel in await person.places()}
+    return await person.messages(place) if place in known else []
+
+
 @asynccontextmanager
-async def new_world(warm: Warm, folder: Path, *, impatient: bool = False) -> AsyncIterator[World]:
-    """Start a sandbox, and end it with every bot in it."""
+async def new_sandbox(warm: Warm, folder: Path, module: str, **novita: Any) -> AsyncIterator[Sandbox]:
+    """Fork a sandbox with quick renders and without Discord's rate limits, and end it."""
     flags = ["--discord-port=0", "--novita-port=0", "--control-port=0", f"--data={folder / 'sandbox'}"]
-    process = await warm.start("sandbox", *flags, cwd=str(REPOSITORY), environ=warm.environ)
+    process = await warm.start(module, *flags, cwd=str(REPOSITORY), environ=warm.environ)
     said: list[bytes] = []
     while not said or not said[-1].startswith(b"{"):
         said.append(await process.stdout.readline())
@@ -200,16 +202,23 @@ async def new_world(warm: Warm, folder: Path, *, impatient: bool = False) -> Asy
     try:
         async with Sandbox(environment["control_url"]) as sandbox:
             sandbox.environment = environment
-            await sandbox.novita.settings(**QUICK)
+            await sandbox.novita.settings(**QUICK, **novita)
             await sandbox.discord.settings(rate_limits=False)
-            world = World(sandbox, warm, folder, impatient)
-            yield world
-            await world.end_bots()
-            assert [e["problems"] for e in await sandbox.wire() if e["problems"]] == []
+            yield sandbox
     finally:
         process.send_signal(signal.SIGTERM)
         await process.wait()
         await listening
+
+
+@asynccontextmanager
+async def new_world(warm: Warm, folder: Path, *, impatient: bool = False) -> AsyncIterator[World]:
+    """Start a sandbox, and end it with every bot in it."""
+    async with new_sandbox(warm, folder, "sandbox") as sandbox:
+        world = World(sandbox, warm, folder, impatient)
+        yield world
+        await world.end_bots()
+        assert [e["problems"] for e in await sandbox.wire() if e["problems"]] == []
 
 
 class Worlds:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,11 +18,11 @@ from psycopg.rows import dict_row
 from bench import soak
 from sandbox.client import Interaction, Message, Sandbox
 from tests.e2e.steps import still
-from tests.kinora import REPOSITORY, Kinora
-from tests.reliability.worlds import QUICK, UNDISTURBED, until, videos
+from tests.kinora import Kinora
+from tests.reliability.warm import Warm
+from tests.reliability.worlds import UNDISTURBED, new_sandbox, until, videos, visible
 from tests.scale.house import GUILDS, PLACES
 from tests.scale.process import STOPPED
-from tests.scale.warm import Warm
 
 Json = dict[str, Any]
 STILL = {"image": ("still.png", still(400, 300))}
@@ -156,7 +155,7 @@ class Cluster:
         seen = [
             message
             for place in {row["channel_id"], row["card_id"], row["target_id"]} - {None}
-            for message in await _read(olivia, str(place))
+            for message in await visible(olivia, str(place))
         ]
         card = next((message for message in seen if message.id == str(row["card_id"])), None)
         return card, [m for m in seen if row["id"] in m.text and m.id != str(row["card_id"])]
@@ -206,37 +205,16 @@ class Cluster:
                 assert sign not in process.text, process.text
 
 
-async def _read(person: Any, place: str) -> list[Message]:
-    known = {channel.id for channel in await person.places()}
-    return await person.messages(place) if place in known else []
-
-
 @asynccontextmanager
 async def new_cluster(warm: Warm, folder: Path, url: str) -> AsyncIterator[Cluster]:
     """Start a sandbox with four servers, and end it with every process of the bot."""
-    flags = ["--discord-port=0", "--novita-port=0", "--control-port=0", f"--data={folder / 'sandbox'}"]
-    process = await warm.start("tests.scale.house", *flags, cwd=str(REPOSITORY), environ=warm.environ)
-    said: list[bytes] = []
-    while not said or not said[-1].startswith(b"{"):
-        said.append(await process.stdout.readline())
-        assert said[-1], f"the sandbox did not start: {said}"
-    listening = asyncio.create_task(process.stdout.read())
-    environment = json.loads(said[-1])
-    try:
-        async with Sandbox(environment["control_url"]) as sandbox:
-            sandbox.environment = environment
-            await sandbox.novita.settings(**QUICK, balance=soak.BALANCE)
-            await sandbox.discord.settings(rate_limits=False)
-            cluster = Cluster(sandbox, warm, folder, url)
-            recording = asyncio.create_task(cluster.recorder.run())
-            try:
-                yield cluster
-            finally:
-                recording.cancel()
-                with suppress(asyncio.CancelledError):
-                    await recording
-                await cluster.end()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-        await listening
+    async with new_sandbox(warm, folder, "tests.scale.house", balance=soak.BALANCE) as sandbox:
+        cluster = Cluster(sandbox, warm, folder, url)
+        recording = asyncio.create_task(cluster.recorder.run())
+        try:
+            yield cluster
+        finally:
+            recording.cancel()
+            with suppress(asyncio.CancelledError):
+                await recording
+            await cluster.end()

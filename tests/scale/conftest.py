@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.kinora import REPOSITORY
 from tests.postgres import Postgres
+from tests.reliability.warm import Warm, warmed
 from tests.scale.cluster import Cluster, new_cluster
-from tests.scale.warm import Warm
 
 
 @pytest.fixture(scope="session")
 async def scale_warm() -> AsyncIterator[Warm]:
     """The process that forks sandboxes and bots."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "default,ignore::DeprecationWarning:discord.player",
-    }
-    warm = Warm(environ)
-    await warm.open()
-    yield warm
-    await warm.close()
+    async with warmed("tests.scale.warm") as warm:
+        yield warm
 
 
 @pytest.fixture

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 
 from tests.reliability import warm
-
-
-class Warm(warm.Warm):
-    """Forks sandboxes and bots."""
-
-    async def open(self) -> None:
-        """Start it."""
-        self._line, far = socket.socketpair()
-        with far:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.scale.warm",
-                str(far.fileno()),
-                pass_fds=[far.fileno()],
-                env=self.environ,
-            )
 
 
 def main(line: int) -> None:
