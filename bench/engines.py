@@ -38,9 +38,9 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from bot.__main__ import main as run_bot
-from bot.jobs.engine import PostgresEngine
-from bot.jobs.job import Job, State, new_id
-from bot.jobs.ledger import Ledger, jobs
+from bot.domain.job import Job, State, new_id
+from bot.engines.postgres import PostgresEngine
+from bot.store.jobs import Ledger, jobs
 from sandbox import client
 from sandbox.client import Sandbox
 from tests.e2e.steps import still

@@ -13,8 +13,8 @@ import time
 
 from bot import logs, settings
 from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, StartupError, migrate, run
-from bot.jobs.ledger import LedgerError
-from bot.jobs.move import move
+from bot.store.jobs import LedgerError
+from bot.store.sqlite_import import move
 
 USAGE = "usage: python -m bot [gateway | worker | migrate | move sqlite:///FILE | health]"
 

@@ -20,25 +20,25 @@ import discord
 import yarl
 from discord.utils import MISSING
 
-from bot import cards
 from bot.client import Kinora, ShardedKinora, short
-from bot.delivery import Delivery
-from bot.fetch import Fetcher
-from bot.films import Films
-from bot.jobs.drive import Road
-from bot.jobs.engine import Engine, LocalEngine, PostgresEngine, make_queue
-from bot.jobs.fence import Fence
-from bot.jobs.ledger import Ledger
-from bot.jobs.pacing import backoff
-from bot.jobs.payment import REMEDIES, Payments
-from bot.jobs.turns import Turns
-from bot.media.workshop import Workshop
+from bot.domain.polling import backoff
+from bot.engines.postgres import Engine, LocalEngine, PostgresEngine, make_queue
+from bot.files.download import Fetcher
+from bot.files.images import Stills
+from bot.files.videos import Films
+from bot.jobs.admission import Turns
+from bot.jobs.fencing import Fence
+from bot.jobs.redelivery import Shelf
+from bot.jobs.runner import Road
+from bot.jobs.submission import REMEDIES, Payments
+from bot.media.pool import Workshop
+from bot.messaging.publisher import Delivery
 from bot.novita.client import AnswerLost, NovitaClient
 from bot.novita.codec import Kind, Problem
 from bot.novita.models import Model, catalogue
 from bot.settings import Settings
-from bot.shelf import Shelf
-from bot.stills import Stills
+from bot.store.jobs import Ledger
+from bot.ui import status as cards
 
 log = logging.getLogger(__name__)
 

@@ -14,18 +14,18 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bot.jobs.engine import Engine
-from bot.jobs.job import Job, Superseded, rendered_again
-from bot.jobs.ledger import Ledger
-from bot.jobs.patience import DatabaseAway
+from bot.domain.job import Job, Superseded, rendered_again
+from bot.domain.retry import DatabaseAway
+from bot.engines.postgres import Engine
+from bot.files.images import Stills
+from bot.jobs.redelivery import Shelf
 from bot.novita.models import Model
 from bot.settings import Settings
-from bot.shelf import Shelf
-from bot.stills import Stills
+from bot.store.jobs import Ledger
 
 log = logging.getLogger(__name__)
 
-COGS = ("cogs.refusals", "cogs.animate", "cogs.decisions", "cogs.show")
+COGS = ("bot.tree", "cogs.animate", "bot.ui.components", "cogs.show")
 STOP_SECONDS = 9.0
 IDENTIFY_SECONDS = 5.5
 """How far apart the IDENTIFYs of one bucket are: Discord's five seconds, and the way there."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 
-from bot import cards
 from bot.client import Kinora
-from bot.jobs.job import How, Job, State, new_id
-from bot.jobs.patience import DatabaseAway
+from bot.domain.job import How, Job, State, new_id
+from bot.domain.retry import DatabaseAway
+from bot.tree import Refusal, acknowledge, refuse, refuse_while_stopping
+from bot.ui import status as cards
 from cogs.animate import _checks as checks
-from cogs.refusals import Refusal, acknowledge, refuse, refuse_while_stopping
 
 MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undelivered"})
 """The ends after which Novita may still have the video."""

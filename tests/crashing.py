@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import HeadMaintainer
 
 from bot.__main__ import main as run_bot
-from bot.jobs.ledger import Ledger
+from bot.store.jobs import Ledger
 
 REQUESTS = {
     "acknowledgement": r"POST .*/interactions/\d+/[^/]+/callback$",

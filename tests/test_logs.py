@@ -40,7 +40,7 @@ def test_the_queue_says_in_one_line_that_the_database_is_away(capsys: pytest.Cap
 
 def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("INFO", ["hunter2"])
-    fail("bot.jobs.engine", "job abc stopped")
+    fail("bot.engines.postgres", "job abc stopped")
     printed = capsys.readouterr().err
     assert "Traceback" in printed
     assert "password=<secret>" in printed

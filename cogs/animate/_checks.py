@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import discord
 
-from bot import cards
+from bot.files.images import MAX_SOURCE_BYTES
 from bot.media.values import StillRefused
 from bot.novita.codec import Order
 from bot.novita.models import Model
-from bot.stills import MAX_SOURCE_BYTES
-from cogs.refusals import Refusal
+from bot.tree import Refusal
+from bot.ui import status as cards
 
 THREADABLE = {discord.ChannelType.text, discord.ChannelType.news}
 THREADS = {

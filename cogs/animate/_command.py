@@ -9,16 +9,16 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import cards
 from bot.client import Kinora
-from bot.jobs.job import Job, State, new_id
+from bot.domain.job import Job, State, new_id
+from bot.files.images import StillUnreachable
+from bot.media.pool import WorkshopError
 from bot.media.values import StillRefused
-from bot.media.workshop import WorkshopError
 from bot.novita.codec import Order
 from bot.novita.models import DEFAULT_MODEL, Model
-from bot.stills import StillUnreachable
+from bot.tree import Refusal, acknowledge, refuse, refuse_while_stopping
+from bot.ui import status as cards
 from cogs.animate import _checks as checks
-from cogs.refusals import Refusal, acknowledge, refuse, refuse_while_stopping
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.jobs.ledger import Ledger
+from bot.store.jobs import Ledger
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import aiohttp
 import aiohttp.client
 
 from bot.__main__ import main as run_bot
-from bot.fetch import Fetcher
+from bot.files.download import Fetcher
 from bot.novita.client import NovitaClient
 
 SECONDS = 5.0

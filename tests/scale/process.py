@@ -22,7 +22,10 @@ import aiohttp
 
 from bot import client
 from bot.__main__ import main as run_bot
-from bot.jobs import database, engine, fence, ledger
+from bot.engines import postgres as engine
+from bot.jobs import fencing as fence
+from bot.store import database
+from bot.store import jobs as ledger
 from tests import crashing
 
 STOPPED = "stopped at "

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.jobs import fence
-from bot.jobs.job import Job, State, Superseded, new_id
+from bot.domain.job import Job, State, Superseded, new_id
+from bot.jobs import fencing as fence
 from bot.novita.client import NotSent, NovitaClient
 from bot.novita.codec import Order
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL

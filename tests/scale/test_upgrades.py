@@ -14,9 +14,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from bot.app import migrate
-from bot.jobs import database
-from bot.jobs.job import new_id
+from bot.domain.job import new_id
 from bot.settings import Settings
+from bot.store import database
 from tests.postgres import Postgres
 from tests.reliability.worlds import until
 from tests.scale.cluster import Cluster

@@ -1,0 +1,1 @@
+"""Who runs jobs: this process alone, or many through Procrastinate on PostgreSQL."""

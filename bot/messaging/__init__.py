@@ -1,0 +1,1 @@
+"""To Discord over REST: what is posted, found again and edited."""

@@ -1,0 +1,244 @@
+"""Which database the ledger lives in, how it is opened, and how to bear with one that is away.
+
+SQLite belongs to one process; PostgreSQL is shared by as many as there are. What differs between the two is
+in here, and the ledger's statements are the same on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.domain import polling as pacing
+from bot.domain.retry import DatabaseAway
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+UNWELL = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+"""What SQLAlchemy raises when the database is away, full, locked, shutting down, or gave a sleeper up."""
+CONNECTIONS = 8
+# A process that is paused in the middle of a transaction must not hold everybody's locks until it wakes.
+POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
+CONNECT_SECONDS = 5
+
+
+class LedgerError(Exception):
+    """The database cannot be used; the message says why and what to do."""
+
+
+class Database:
+    """One database, by its URL; `shared` tells whether other processes use it too."""
+
+    def __init__(self, url: str) -> None:
+        self.shared = not url.startswith("sqlite:")
+        self._url = url
+        self._engine: AsyncEngine | None = None
+        self._lock: IO[bytes] | None = None
+        self._away = False
+
+    async def open(self) -> None:
+        """Take the database for this process and bring its tables up to date; raises `LedgerError`."""
+        if self.shared:
+            self._engine = _postgres(self._url)
+            name = "the database"
+        else:
+            path = Path(self._url.removeprefix("sqlite:///"))
+            self._lock = _lock(path)
+            self._engine = _sqlite(self._url)
+            name = str(path)
+        try:
+            async with self._engine.begin() as connection:
+                await self.lock(connection, "migrate")
+                await connection.run_sync(_migrate)
+        except sa.exc.SQLAlchemyError as error:
+            await self.close()
+            raise LedgerError(f"{name} cannot be used as the ledger: {_said(error)}") from None
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        if self._engine is not None:
+            await self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def begin(self) -> Any:
+        """Open a transaction."""
+        if self._engine is None:
+            raise LedgerError("the ledger is not open")
+        return self._engine.begin()
+
+    async def transact(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], patience: float | None = None
+    ) -> T:
+        """Do `work` in one transaction; while the database is away, wait for it and do it again.
+
+        An answer to a commit can be lost as well, so `work` must be safe to repeat after it was done. Waits
+        for ever, or raises `DatabaseAway` after `patience` seconds.
+        """
+        deadline = None if patience is None else asyncio.get_running_loop().time() + patience
+        tries, begun = 0, False
+        while True:
+            try:
+                # A file answers, or fails; a server may also be silent.
+                limit = asyncio.timeout_at(deadline if self.shared else None)
+                async with limit, self.begin() as connection:
+                    begun = True
+                    done = await work(connection)
+            except TimeoutError:
+                if not limit.expired():  # it was the work that waited in vain, for another
+                    raise
+                raise DatabaseAway(begun) from None
+            except UNWELL as error:
+                tries += 1
+                self._is_away(error)
+                delay = min(pacing.backoff(tries), 5.0)
+                if deadline is not None and asyncio.get_running_loop().time() + delay > deadline:
+                    raise DatabaseAway(begun) from None
+            else:
+                self._is_away(None)
+                return done
+            await asyncio.sleep(delay)
+
+    def _is_away(self, error: Exception | None) -> None:
+        """Say once that the database went away, and once that it is back."""
+        if error is not None and not self._away:
+            log.error("the database does not answer (%s); waiting for it", _said(error))
+        elif error is None and self._away:
+            log.warning("the database is back")
+        self._away = error is not None
+
+    # --- what the two databases say differently
+
+    async def lock(self, connection: AsyncConnection, name: str) -> None:
+        """Be the only one in here until the transaction ends; SQLite's transactions are alone as they are."""
+        if self.shared:
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_key(name))))
+
+    async def try_lock(self, connection: AsyncConnection, name: str) -> bool:
+        """Be the only one in here until the transaction ends, unless somebody is."""
+        if not self.shared:
+            return True
+        taken = await connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_key(name))))
+        return bool(taken.scalar())
+
+    @property
+    def now(self) -> sa.ColumnElement[float]:
+        """The time, in seconds since the epoch, by one clock for every process."""
+        if self.shared:
+            return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+        return sa.literal(time.time(), sa.Double)
+
+    def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+        """Begin an INSERT that may end in ON CONFLICT."""
+        return postgresql.insert(table) if self.shared else sqlite.insert(table)
+
+
+def _key(name: str) -> int:
+    """Make the number by which PostgreSQL knows an advisory lock."""
+    return zlib.crc32(f"kinora {name}".encode())
+
+
+def _said(error: BaseException) -> str:
+    """Give a database's own words, in one line, without the statement and its values."""
+    original = getattr(error, "orig", None) or error
+    return " ".join(str(original).split())[:200] or type(error).__name__
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------
+
+
+def _sqlite(url: str) -> AsyncEngine:
+    # One connection: SQLite has one writer, and waiting in line here is cheaper than meeting at its lock.
+    engine = create_async_engine(
+        url.replace("sqlite:", "sqlite+aiosqlite:", 1), pool_size=1, max_overflow=0, pool_timeout=None
+    )
+    sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Keep a second process off the same file: two bots on one ledger would each think a job theirs."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("ab")
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be written: {error.strerror}. Check the folder's owner.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise LedgerError(
+            f"another Kinora is running on {path}: stop it first, or give this one another file"
+        ) from None
+    return lock
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's sqlite3 begins no transaction before CREATE TABLE by itself, and a crash in a migration would
+    # leave half of it. So it begins none at all, and `_begin_sqlite` begins every one.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: a commit has reached the disk before the paid request leaves, also through a power cut.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------
+
+
+def _postgres(url: str) -> AsyncEngine:
+    _, _, rest = url.partition("://")
+    return create_async_engine(
+        f"postgresql+psycopg://{rest}",
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "options": POSTGRES_OPTIONS},
+    )
+
+
+# --- migrations ---------------------------------------------------------------------------------------------
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Bring the tables up to this version; those of a newer one are left as they are.
+
+    Migrations only ever add, so an older version works beside a newer one while they take turns.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    if _is_newer(config, connection):
+        log.warning("the database is of a newer version of Kinora; going on with it as it is")
+        return
+    command.upgrade(config, "head")
+
+
+def _is_newer(config: Config, connection: sa.Connection) -> bool:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    return bool(set(found) - known)

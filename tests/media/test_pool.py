@@ -1,0 +1,312 @@
+"""`bot.media.pool`: real processes, with real bytes, and everything that can befall them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.media.pool import Workshop, WorkshopError
+from bot.media.values import CannotFit, Limits, NotAVideo, Still, StillRefused
+from tests import stills
+from tests.media import films
+
+LIMITS = Limits()
+
+
+@pytest_asyncio.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    before = children()
+    workshop = Workshop()
+    yield workshop
+    await workshop.close()
+    assert children() <= before
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return films.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
+
+
+def children() -> set[int]:
+    """Return this process's children, the dead but uncollected ones too."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(entry.name))
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # it is another process's to change
+            await asyncio.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def still_of(workshop: Workshop, tmp_path: Path, name: str = "jpeg", timeout: float = 20) -> Still:
+    return await workshop.still(stills.file(name), tmp_path / name, LIMITS, timeout=timeout)
+
+
+async def test_a_still_comes_back_whole(workshop, tmp_path):
+    still = await still_of(workshop, tmp_path, "heic_transparent")
+    assert still == Still(
+        path=tmp_path / "heic_transparent.jpg",
+        format="jpeg",
+        width=640,
+        height=480,
+        bytes=(tmp_path / "heic_transparent.jpg").stat().st_size,
+        done=("converted_from:heif", "flattened"),
+    )
+
+
+async def test_a_refusal_comes_back_whole(workshop, tmp_path):
+    with pytest.raises(StillRefused) as caught:
+        await still_of(workshop, tmp_path, "jpeg_299x1000")
+    assert caught.value.rule == "too_small"
+    assert caught.value.actual == {"width": 299, "height": 1000, "limit": 300}
+
+
+async def test_nothing_runs_until_it_is_needed_and_then_it_stays(workshop, tmp_path):
+    assert workshop.pids == []
+    await still_of(workshop, tmp_path)
+    first = workshop.pids
+    with contextlib.suppress(StillRefused):
+        await still_of(workshop, tmp_path, "empty")
+    await still_of(workshop, tmp_path, "png")
+    assert workshop.pids == first
+    assert len(first) == 1
+
+
+async def test_paths_may_be_relative(workshop, tmp_path, monkeypatch):
+    (tmp_path / "here").write_bytes(stills.data("png"))
+    monkeypatch.chdir(tmp_path)
+    still = await workshop.still(Path("here"), Path("there"), LIMITS)
+    assert still.path == tmp_path / "there.png"
+
+
+async def test_many_at_once_each_get_their_own(tmp_path):
+    workshop = Workshop(processes=2)
+    names = ["jpeg", "png", "gif", "webp", "bmp", "heic", "avif", "png_palette"]
+    made = await asyncio.gather(*(still_of(workshop, tmp_path, name) for name in names))
+    assert [still.path.stem for still in made] == names
+    assert len(workshop.pids) == 2
+    await workshop.close()
+
+
+async def test_a_hang_is_a_refusal_and_costs_one_process(workshop, tmp_path):
+    await still_of(workshop, tmp_path)
+    (pid,) = workshop.pids
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(StillRefused) as caught:
+        await still_of(workshop, tmp_path, timeout=0.2)
+    assert (caught.value.rule, caught.value.actual) == ("too_hard", {"seconds": 0.2})
+    await until(lambda: is_gone(pid))
+    assert await still_of(workshop, tmp_path)
+
+
+@pytest.mark.parametrize(("end", "rule"), [(signal.SIGSEGV, "corrupt"), (signal.SIGKILL, "too_hard")])
+async def test_a_crash_is_a_refusal_and_costs_one_process(workshop, tmp_path, end, rule):
+    await still_of(workshop, tmp_path)
+    (pid,) = workshop.pids
+    os.kill(pid, signal.SIGSTOP)  # so that it certainly dies in the middle of the next one
+    asking = asyncio.create_task(still_of(workshop, tmp_path))
+    await asyncio.sleep(0)
+    os.kill(pid, end)
+    os.kill(pid, signal.SIGCONT)
+    with pytest.raises(StillRefused) as caught:
+        await asking
+    assert caught.value.rule == rule
+    assert await still_of(workshop, tmp_path)
+
+
+async def test_one_that_died_in_its_sleep_is_replaced(workshop, tmp_path):
+    await still_of(workshop, tmp_path)
+    (pid,) = workshop.pids
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: is_gone(pid))
+    assert await still_of(workshop, tmp_path)
+
+
+async def test_an_abandoned_answer_reaches_nobody_else(workshop, tmp_path):
+    await still_of(workshop, tmp_path)
+    os.kill(workshop.pids[0], signal.SIGSTOP)
+    asking = asyncio.create_task(still_of(workshop, tmp_path, "png"))
+    waiting = asyncio.create_task(still_of(workshop, tmp_path, "gif"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    assert (await waiting).path.name == "gif.png"
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_it_can_be_abandoned_at_any_time(workshop, tmp_path):
+    for steps in range(20):  # also while its process is being started
+        asking = asyncio.create_task(still_of(workshop, tmp_path))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+    assert await still_of(workshop, tmp_path)
+
+
+async def test_the_terminals_signals_are_the_bots_business(workshop, tmp_path):
+    await still_of(workshop, tmp_path)
+    (pid,) = workshop.pids
+    assert os.getsid(pid) != os.getsid(0)
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
+    await still_of(workshop, tmp_path)
+    assert workshop.pids == [pid]
+
+
+async def test_a_process_makes_room_after_its_share(workshop, tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.media.pool._SHARE", 2)
+    pids = []
+    for _ in range(4):
+        await still_of(workshop, tmp_path)
+        pids += workshop.pids
+    assert len(set(pids)) == 2
+
+
+async def test_closing_ends_work_in_hand(tmp_path):
+    before = children()
+    workshop = Workshop()
+    await still_of(workshop, tmp_path)
+    os.kill(workshop.pids[0], signal.SIGSTOP)
+    asking = [asyncio.create_task(still_of(workshop, tmp_path)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await workshop.close()
+    for task in asking:
+        with pytest.raises(WorkshopError, match="closed"):
+            await task
+    with pytest.raises(WorkshopError, match="closed"):
+        await still_of(workshop, tmp_path)
+    assert children() <= before
+
+
+async def test_a_process_that_cannot_start_is_nobodys_bad_picture(workshop, tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.media.pool._ROOT", tmp_path)  # there is no `bot` here
+    with pytest.raises(WorkshopError, match="did not start"):
+        await still_of(workshop, tmp_path)
+
+
+async def test_the_disk_is_nobodys_bad_picture(workshop, tmp_path):
+    with pytest.raises(WorkshopError, match="FileNotFoundError"):
+        await workshop.still(stills.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
+    assert await still_of(workshop, tmp_path)
+
+
+async def test_decoders_see_no_secrets(workshop, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCORD_TOKEN", "a token")
+    await still_of(workshop, tmp_path)
+    environment = Path(f"/proc/{workshop.pids[0]}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"DISCORD_TOKEN" not in environment
+
+
+async def test_the_bot_itself_loads_no_decoder():
+    script = "import bot.media.pool, sys; sys.exit(bool({'PIL', 'av', 'pillow_heif'} & set(sys.modules)))"
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=Path(__file__).parents[2])
+    assert await bot.wait() == 0
+
+
+async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path, long_film):
+    script = (
+        "import asyncio\nfrom pathlib import Path\nfrom bot.media.pool import Workshop\n"
+        "async def main():\n"
+        "    workshop = Workshop()\n"
+        f"    await workshop.probe(Path({str(long_film)!r}))\n"
+        f"    asyncio.create_task(workshop.fit(Path({str(long_film)!r}), "
+        f"Path({str(tmp_path / 'out.mp4')!r}), 10**6))\n"
+        "    while len(workshop.pids) < 2: await asyncio.sleep(0.01)\n"
+        "    print(*workshop.pids, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert bot.stdout
+    pids = [int(pid) for pid in (await bot.stdout.readline()).split()]
+    bot.kill()
+    await bot.wait()
+    await until(lambda: all(has_ended(pid) for pid in pids))
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is no more, or only waits for whoever has adopted it to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+async def test_a_still_does_not_wait_for_a_film(workshop, tmp_path, long_film):
+    fitting = asyncio.create_task(workshop.fit(long_film, tmp_path / "out.mp4", 10**6))
+    await until(lambda: len(workshop.pids) == 1)
+    os.kill(workshop.pids[0], signal.SIGSTOP)
+    await still_of(workshop, tmp_path)
+    assert not fitting.done()
+    fitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fitting
+
+
+async def test_films(workshop, tmp_path):
+    source = tmp_path / "film.mp4"
+    films.write(source)
+    video = await workshop.probe(source)
+    assert (video.path, video.obstacles) == (source, ("moov_at_end",))
+    assert (await workshop.remux(source, tmp_path / "remuxed.mp4")).plays_inline
+    fitted = await workshop.fit(source, tmp_path / "fitted.mp4", source.stat().st_size // 2)
+    assert fitted.bytes <= source.stat().st_size // 2
+    with pytest.raises(NotAVideo):
+        await workshop.probe(stills.file("text"))
+    with pytest.raises(CannotFit) as caught:
+        await workshop.fit(source, tmp_path / "never.mp4", 500)
+    assert caught.value.max_bytes == 500 < caught.value.smallest
+
+
+async def test_a_film_that_takes_too_long(workshop, tmp_path, long_film):
+    with pytest.raises(WorkshopError, match="timeout"):
+        await workshop.fit(long_film, tmp_path / "out.mp4", 10**6, timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    "kind", ["jpeg", "png", "webp", "gif", "bmp", "heic", "avif", "webp_animated", "png_animated"]
+)
+async def test_damage_never_gets_further_than_a_refusal(workshop, tmp_path, kind):
+    """Flip bytes and cut ends: a still or a refusal comes out, and the process lives on."""
+    chance = random.Random(kind)  # noqa: S311
+    whole = stills.data(kind)
+    damaged = tmp_path / "damaged"
+    pids = set()
+    for _ in range(25):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 3, 20))):
+            data[chance.randrange(min(len(data), chance.choice((64, 400, 10**9))))] = chance.randrange(256)
+        if chance.random() < 0.2:
+            del data[chance.randrange(len(data)) :]
+        damaged.write_bytes(data)
+        with contextlib.suppress(StillRefused):
+            assert isinstance(await workshop.still(damaged, tmp_path / "still", LIMITS), Still)
+        pids |= set(workshop.pids)
+    assert len(pids) == 1
