@@ -9,7 +9,7 @@ CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
+.PHONY: sentences demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -59,6 +59,14 @@ lint: $(DEV) ## ruff, mypy (strict) and the walls of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+SENTENCES = bot/ui/locales
+
+sentences: $(DEV) ## collect every sentence people read into the message catalogue (bot/ui/locales)
+	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-default-keywords -k N_ -k locale_str -k plural:1,2 \
+		--no-location --sort-output --project Kinora -o $(SENTENCES)/kinora.pot .
+	@$(BIN)/pybabel --quiet update --domain kinora --input-file $(SENTENCES)/kinora.pot --output-dir $(SENTENCES) \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 format: $(DEV) ## let ruff mend and format
 	@$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ they ship:
 
 - jobs written down a second, each in a transaction of its own that has reached the disk, sixteen at a time;
 - CPU seconds of the bot's processes (and of PostgreSQL's) for a job from the command to its video, and the
-  ledger's SQL statements for it (those that go through SQLAlchemy); on PostgreSQL all transactions of the
+  store's SQL statements for it (those that go through SQLAlchemy); on PostgreSQL all transactions of the
   database too, so Procrastinate's are in there;
 - with thousands of renders in flight: how long a start takes until each job is driven again and has been
   polled, the polls and CPU a second at rest, memory (PSS, all processes and PostgreSQL together), and how
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import os
 import random
 import signal
@@ -40,12 +39,14 @@ from aiohttp import web
 from bot.__main__ import main as run_bot
 from bot.domain.job import Job, State, new_id
 from bot.engines.postgres import PostgresEngine
-from bot.store.jobs import Ledger, jobs
+from bot.store.rows import values_of
+from bot.store.tables import jobs
 from sandbox import client
 from sandbox.client import Sandbox
 from tests.e2e.steps import still
 from tests.kinora import Kinora
 from tests.postgres import Postgres
+from tests.support.jobs import Store, a_job
 
 ACCEPTED = 600
 DRIVEN = 30
@@ -67,7 +68,7 @@ Row = dict[str, str]
 
 
 def counting_bot(arguments: list[str]) -> int:
-    """Run the bot, and say how many statements the ledger has sent whenever asked (SIGUSR1)."""
+    """Run the bot, and say how many statements the store has sent whenever asked (SIGUSR1)."""
     count = 0
 
     def executed(*_: object) -> None:
@@ -169,7 +170,7 @@ class Setup:
         return sum(p.memory for p in self.processes) + (self.server.memory() if self.server else 0)
 
     async def statements(self) -> int:
-        """Count the ledger's statements so far."""
+        """Count the store's statements so far."""
         return sum([await process.statements() for process in self.processes])
 
     async def read(self, query: str) -> int:
@@ -294,26 +295,26 @@ async def endless_novita() -> AsyncIterator[Novita]:
 
 async def accepting(setup: Setup) -> Row:
     """Write jobs down, sixteen at a time, each in a transaction of its own."""
-    ledger = Ledger(setup.url)
-    await ledger.open()
+    store = Store(setup.url)
+    await store.open()
     if setup.server:
-        enlist_with_procrastinate(ledger, setup.url)
+        enqueue_with_procrastinate(store, setup.url)
     waiting = [_job(number) for number in range(ACCEPTED)]
 
     async def write() -> None:
         while waiting:
-            await ledger.accept(waiting.pop())
+            await store.accept(waiting.pop())
 
     began = time.monotonic()
     await asyncio.gather(*(write() for _ in range(16)))
     seconds = time.monotonic() - began
-    await ledger.close()
+    await store.close()
     return {"jobs accepted a second": f"{ACCEPTED / seconds:,.0f}"}
 
 
-def enlist_with_procrastinate(ledger: Ledger, url: str) -> None:
+def enqueue_with_procrastinate(store: Store, url: str) -> None:
     """Queue each job as the bot does."""
-    PostgresEngine(ledger, None, url, works=False)  # type: ignore[arg-type]
+    PostgresEngine(store.database, store, None, url, works=False)  # type: ignore[arg-type]
 
 
 async def driving(setup: Setup, sandbox: Sandbox) -> Row:
@@ -385,19 +386,15 @@ async def in_flight(setup: Setup, sandbox: Sandbox, endless: Novita, count: int)
 
 def _job(number: int, state: State = State.ACCEPTED) -> Job:
     rendering = state is State.RENDERING
-    return Job(
-        id=new_id(),
+    return a_job(
         state=state,
         created_at=time.time() - 200,
-        asker_id=number % 997,
+        requester_id=number % 997,
         guild_id=number % 499,
         channel_id=10**17 + number // 10,
         card_id=10**17 + number,
         target_id=10**17 + number,
-        model="kling-2.5-turbo-i2v",
         prompt="A boat drifts away from the jetty while the sun goes down behind it",
-        duration=5,
-        price=3500,
         # As they would stand: begun at any time within the last quarter of an hour.
         submitted_at=time.time() - random.uniform(0, 900) if rendering else None,  # noqa: S311
         task_id=f"task-{number}" if rendering else None,
@@ -406,11 +403,11 @@ def _job(number: int, state: State = State.ACCEPTED) -> Job:
 
 
 async def _fill(setup: Setup, count: int) -> None:
-    """Put jobs that render into the ledger, and on PostgreSQL into the queue."""
-    ledger = Ledger(setup.url)
-    await ledger.open()
-    await ledger.close()
-    rows = [dataclasses.asdict(_job(number, State.RENDERING)) for number in range(count)]
+    """Put jobs that render into the store, and on PostgreSQL into the queue."""
+    store = Store(setup.url)
+    await store.open()
+    await store.close()
+    rows = [values_of(_job(number, State.RENDERING)) for number in range(count)]
     engine = sa.create_engine(_psycopg(setup.url))
     with engine.begin() as connection:
         connection.execute(jobs.delete())

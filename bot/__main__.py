@@ -1,8 +1,9 @@
 """`python -m bot` runs the bot.
 
-`python -m bot gateway` only hears commands and `python -m bot worker` only drives jobs: for many processes on
-one PostgreSQL. `migrate` brings the database's tables up to date, `move sqlite:///…` copies a SQLite ledger
-into `DATABASE_URL`, and `health` says whether a running bot is connected (for containers).
+`python -m bot gateway` only hears commands and `python -m bot worker` only runs jobs: for many processes on
+one PostgreSQL. `migrate` brings the database's tables up to date, `import-sqlite sqlite:///…` copies a SQLite
+file into `DATABASE_URL` (its old name `move` goes on working), and `health` says whether a running bot is
+connected (for containers).
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ import sys
 import time
 
 from bot import logs, settings
-from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, StartupError, migrate, run
-from bot.store.jobs import LedgerError
-from bot.store.sqlite_import import move
+from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, import_sqlite, migrate, run
+from bot.errors import SettingsError, StartupError
 
-USAGE = "usage: python -m bot [gateway | worker | migrate | move sqlite:///FILE | health]"
+USAGE = "usage: python -m bot [gateway | worker | migrate | import-sqlite sqlite:///FILE | health]"
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; gives 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
+    """Run a command; return 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
     command, *rest = arguments or [Role.ALL]
-    if command not in (*Role, "migrate", "move", "health") or len(rest) != (command == "move"):
+    command = "import-sqlite" if command == "move" else command
+    if command not in (*Role, "migrate", "import-sqlite", "health") or len(rest) != (
+        command == "import-sqlite"
+    ):
         print(USAGE, file=sys.stderr)
         return 2
     try:
         chosen = settings.load()
-    except settings.SettingsError as error:
+    except SettingsError as error:
         print(
             "Kinora cannot start:", *(f"  {mistake}" for mistake in error.mistakes), sep="\n", file=sys.stderr
         )
@@ -39,11 +42,11 @@ def main(arguments: list[str]) -> int:
         if command == "migrate":
             asyncio.run(migrate(chosen))
             print("The database is up to date.")
-        elif command == "move":
-            print(asyncio.run(move(rest[0], chosen.database_url)))
+        elif command == "import-sqlite":
+            print(asyncio.run(import_sqlite(rest[0], chosen.database_url)))
         else:
             asyncio.run(run(chosen, Role(command)))
-    except (StartupError, LedgerError) as error:
+    except StartupError as error:
         print(f"Kinora cannot start: {error}", file=sys.stderr)
         return 2
     return 0

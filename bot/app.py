@@ -1,4 +1,4 @@
-"""Wiring: builds the parts, joins them, and keeps them going until they are stopped."""
+"""The composition root: builds the parts, joins them, and keeps them going until they are stopped."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 
-import aiohttp
-import discord
-import yarl
-from discord.utils import MISSING
-
-from bot.client import Kinora, ShardedKinora, short
-from bot.domain.polling import backoff
-from bot.engines.postgres import Engine, LocalEngine, PostgresEngine, make_queue
-from bot.files.download import Fetcher
-from bot.files.images import Stills
-from bot.files.videos import Films
-from bot.jobs.admission import Turns
+from bot.client import Kinora, client_for
+from bot.engines.local import LocalEngine
+from bot.engines.postgres import PostgresEngine, make_queue
+from bot.errors import AnswerLost, StartupError
+from bot.files.download import Downloader
+from bot.files.images import Images
+from bot.files.videos import Videos
+from bot.jobs.admission import Admission
 from bot.jobs.fencing import Fence
-from bot.jobs.redelivery import Shelf
-from bot.jobs.runner import Road
-from bot.jobs.submission import REMEDIES, Payments
-from bot.media.pool import Workshop
-from bot.messaging.publisher import Delivery
-from bot.novita.client import AnswerLost, NovitaClient
+from bot.jobs.notifier import Engine
+from bot.jobs.redelivery import Redelivery
+from bot.jobs.runner import JobRunner, RunnerConfig
+from bot.jobs.service import JobService
+from bot.jobs.submission import REMEDIES
+from bot.media.pool import MediaPool
+from bot.messaging.publisher import Publisher
+from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import Model, catalogue
+from bot.novita.models import UNITS_PER_DOLLAR, catalogue
 from bot.settings import Settings
-from bot.store.jobs import Ledger
-from bot.ui import status as cards
+from bot.store.coordination import Coordination
+from bot.store.database import Database
+from bot.store.jobs import JobStore
+from bot.store.queue import QueueStore
+from bot.store.sqlite_import import import_sqlite
+
+__all__ = ["HEALTH_FILE", "HEALTH_SECONDS", "Role", "import_sqlite", "migrate", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -49,26 +51,22 @@ HEALTH_SECONDS = 20.0
 class Role(StrEnum):
     """What one process does: on PostgreSQL, there may be many of each."""
 
-    ALL = "all"  # hears commands, and drives jobs
-    GATEWAY = "gateway"  # hears commands; jobs are driven elsewhere
-    WORKER = "worker"  # drives jobs, over REST alone
-
-
-class StartupError(Exception):
-    """The bot cannot start; the message is a sentence for the operator."""
+    ALL = "all"  # hears commands, and runs jobs
+    GATEWAY = "gateway"  # hears commands; jobs are run elsewhere
+    WORKER = "worker"  # runs jobs, over REST alone
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the database's tables up to date, and no more; raises `LedgerError`."""
-    ledger = Ledger(settings.database_url)
-    await ledger.open()
+    """Bring the database's tables up to date, and no more; raises `DatabaseError`."""
+    database = Database(settings.database_url)
+    await database.open()
     if settings.database_is_shared:
         await make_queue(settings.database_url)
-    await ledger.close()
+    await database.close()
 
 
 async def run(settings: Settings, role: Role = Role.ALL) -> None:
-    """Run the bot until SIGTERM or SIGINT; raises `StartupError` or `LedgerError` when it cannot start."""
+    """Run the bot until SIGTERM or SIGINT; raises `StartupError` when it cannot start."""
     if role is not Role.ALL and not settings.database_is_shared:
         raise StartupError(
             f"`python -m bot {role}` shares its work with other processes. That needs PostgreSQL: set "
@@ -79,71 +77,61 @@ async def run(settings: Settings, role: Role = Role.ALL) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
-        bots: list[Kinora] = []
-        running = asyncio.create_task(_serve(settings, role, stack, bots))
+        services: list[JobService] = []
+        running = asyncio.create_task(_serve(settings, role, stack, services))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             log.info("stopping: open jobs are taken up again at the next start")
-            if bots:
-                await bots[0].quiesce()  # while still connected, so that newcomers are told
+            if services:
+                await services[0].quiesce()  # while still connected, so that newcomers are told
             running.cancel()
         stopping.cancel()
         with suppress(asyncio.CancelledError):
             await running
 
 
-async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, bots: list[Kinora]) -> None:
+async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services: list[JobService]) -> None:
     """Build everything, in the order in which a failure is cheapest, and stay connected.
 
-    The bot is put into `bots` once it has its parts.
+    The job service is put into `services` once it has its parts.
     """
     models = catalogue(settings.prices)
-    ledger = Ledger(settings.database_url)
-    await ledger.open()
-    stack.push_async_callback(ledger.close)
+    database = Database(settings.database_url)
+    await database.open()
+    stack.push_async_callback(database.close)
     log.info("database: ready")
+    store, coordination = JobStore(database), Coordination(database)
     folder = _work_folder(settings, stack)
 
-    # A database of one's own needs no fence: nobody takes over what this process drives.
-    trace = Fence(ledger.owns).trace() if ledger.shared else None
+    # A database of one's own needs no fence: nobody takes over what this process runs.
+    trace = Fence(store.owns).trace() if database.shared else None
     novita = NovitaClient(settings.novita_api_url, settings.novita_api_key, trace=trace)
     stack.push_async_callback(novita.close)
     await _check_key(novita)
 
-    bot = _client(settings, models, trace)
-    bot.hears_commands = role is not Role.WORKER
+    bot = client_for(settings, coordination, hears_commands=role is not Role.WORKER, http_trace=trace)
     stack.push_async_callback(bot.close)
-    pictures = Fetcher(settings.discord_api_url, settings.discord_cdn_hosts)
-    stack.push_async_callback(pictures.close)
-    videos = Fetcher(settings.novita_api_url)
-    stack.push_async_callback(videos.close)
-    workshop = Workshop()
-    stack.push_async_callback(workshop.close)
-    stills = Stills(folder, pictures, workshop)
-    films = Films(folder, videos, workshop)
-    turns = Turns(ledger, settings.max_renders, settings.novita_rpm)
-    stack.push_async_callback(turns.close)
-    delivery = Delivery(bot, models, films)
-    stack.push_async_callback(delivery.close)
-    road = Road(
-        ledger,
-        Payments(ledger, novita),
-        novita,
-        delivery,
-        stills,
-        films,
-        turns,
-        models,
-        poll_seconds=settings.poll_seconds,
-        render_timeout=settings.render_timeout,
-    )
-    engine = _engine(settings, role, ledger, road)
+    discord_files = Downloader(settings.discord_api_url, settings.discord_cdn_hosts)
+    stack.push_async_callback(discord_files.close)
+    novita_files = Downloader(settings.novita_api_url)
+    stack.push_async_callback(novita_files.close)
+    pool = MediaPool()
+    stack.push_async_callback(pool.close)
+    images = Images(folder, discord_files, pool)
+    videos = Videos(folder, novita_files, pool)
+    admission = Admission(QueueStore(database), settings.max_renders, settings.novita_rpm)
+    stack.push_async_callback(admission.close)
+    publisher = Publisher(bot, models, videos)
+    stack.push_async_callback(publisher.close)
+    config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
+    runner = JobRunner(store, novita, publisher, images, videos, admission, config)
+    engine = _engine(settings, role, database, store, runner)
     stack.push_async_callback(engine.stop)
-    bot.connect_parts(stills, Shelf(delivery, novita, pictures, films), ledger, engine)
-    bots.append(bot)
+    bot.jobs = JobService(store, engine, images, Redelivery(publisher, novita, discord_files, videos), models)
+    services.append(bot.jobs)
 
-    await _log_in(bot, settings)
+    await bot.log_in()
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
     alive = asyncio.create_task(_keep_alive_file(bot, settings.data_dir / HEALTH_FILE))
@@ -151,25 +139,14 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, bots: li
     if role is Role.WORKER:
         log.info("online: as a worker, without a gateway connection")
         await asyncio.Event().wait()
-    try:
-        await _stay_connected(bot)
-    except discord.ConnectionClosed as error:
-        raise StartupError(
-            f"Discord closed the connection for good (code {error.code}): check DISCORD_TOKEN."
-        ) from None
+    await bot.stay_connected()
 
 
-def _client(settings: Settings, models: Mapping[str, Model], trace: aiohttp.TraceConfig | None) -> Kinora:
-    shards = settings.shards
-    if shards.count == 1:
-        return Kinora(settings, models, http_trace=trace)
-    return ShardedKinora(settings, models, http_trace=trace, shard_ids=shards.ids, shard_count=shards.count)
-
-
-def _engine(settings: Settings, role: Role, ledger: Ledger, road: Road) -> Engine:
-    if settings.database_is_shared:
-        return PostgresEngine(ledger, road, settings.database_url, works=role is not Role.GATEWAY)
-    return LocalEngine(ledger, road)
+def _engine(settings: Settings, role: Role, database: Database, store: JobStore, runner: JobRunner) -> Engine:
+    if database.shared:
+        works = role is not Role.GATEWAY
+        return PostgresEngine(database, store, runner, settings.database_url, works=works)
+    return LocalEngine(store, runner)
 
 
 async def _check_key(novita: NovitaClient) -> None:
@@ -184,60 +161,7 @@ async def _check_key(novita: NovitaClient) -> None:
         case Problem(reason=reason):
             log.warning("key: not checked, Novita's balance page answered %s", reason)
         case units:
-            log.info("key: fine, balance %s", cards.dollars(units))
-
-
-async def _log_in(bot: Kinora, settings: Settings) -> None:
-    """Log in over REST, however long Discord is away; raises `StartupError` when the token is refused."""
-    attempt = 0
-    while True:
-        try:
-            if settings.discord_is_stand_in:
-                await _point_at(settings.discord_api_url)
-            await bot.login(settings.discord_token)
-        except discord.LoginFailure:
-            raise StartupError(
-                "DISCORD_TOKEN is refused by Discord: copy it again from the developer portal, page Bot, "
-                "“Reset Token”."
-            ) from None
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            attempt += 1
-            delay = backoff(attempt)
-            log.warning(
-                "token: not checked, Discord does not answer (%s); again in %.0f s", short(error), delay
-            )
-            await bot.http.close()
-            bot.http.connector = MISSING  # a closed one would be used again
-            await asyncio.sleep(delay)
-        else:
-            log.info("token: fine, this is %s", bot.user)
-            return
-
-
-async def _point_at(api_url: str) -> None:
-    """Point discord.py at a stand-in or a REST proxy; the gateway's address comes from its `GET /gateway`."""
-    discord.http.Route.BASE = api_url
-    async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
-        response.raise_for_status()
-        gateway = yarl.URL((await response.json(content_type=None))["url"])
-    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
-
-
-async def _stay_connected(bot: Kinora) -> None:
-    """Hold the gateway connection, and get it back, for as long as the bot runs."""
-    attempt = 0
-    while True:
-        try:
-            await bot.connect()
-            return
-        except AttributeError:
-            # discord.py 2.7.1 reads its connection to reconnect even when the very first one was never made.
-            if isinstance(bot, ShardedKinora) or getattr(bot, "ws", None) is not None:
-                raise
-        attempt += 1
-        delay = backoff(attempt)
-        log.warning("gateway: Discord does not answer; again in %.0f s. Open jobs go on meanwhile.", delay)
-        await asyncio.sleep(delay)
+            log.info("key: fine, balance $%.2f", units / UNITS_PER_DOLLAR)
 
 
 async def _keep_alive_file(bot: Kinora, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Discord client, with what the cogs need: a way to accept a job, to find one, and to settle it."""
+"""The Discord client: connection, shards and command sync; what commands do is the cogs' business."""
 
 from __future__ import annotations
 
@@ -6,39 +6,59 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol
 
 import aiohttp
 import discord
+import yarl
 from discord.ext import commands
+from discord.utils import MISSING
 
-from bot.domain.job import Job, Superseded, rendered_again
-from bot.domain.retry import DatabaseAway
-from bot.engines.postgres import Engine
-from bot.files.images import Stills
-from bot.jobs.redelivery import Shelf
-from bot.novita.models import Model
+from bot.domain.retry import backoff
+from bot.errors import StartupError
+from bot.jobs.service import JobService
 from bot.settings import Settings
-from bot.store.jobs import Ledger
+from bot.tree import KinoraTree
 
 log = logging.getLogger(__name__)
 
-COGS = ("bot.tree", "cogs.animate", "bot.ui.components", "cogs.show")
-STOP_SECONDS = 9.0
+COGS = ("cogs.animate", "cogs.buttons", "cogs.show")
 IDENTIFY_SECONDS = 5.5
 """How far apart the IDENTIFYs of one bucket are: Discord's five seconds, and the way there."""
 
 
-class Kinora(commands.Bot):
-    """The Discord client, with what the cogs need: the models, the stills, and a way to accept a job."""
+class Coordination(Protocol):
+    """What the client agrees on with other processes; `bot.store.coordination` is the real one."""
 
-    def __init__(self, settings: Settings, models: Mapping[str, Model], **options: Any) -> None:
+    async def reserve(self, key: str, every: float) -> float:
+        """Take the next of the moments that lie `every` seconds apart; return how far away it is."""
+
+    async def recall(self, key: str) -> str:
+        """Return what was remembered under a key."""
+
+    async def remember(self, key: str, text: str) -> None:
+        """Remember something for every process."""
+
+    async def alone(self, name: str, work: Callable[[], Awaitable[None]], *, wait: bool = True) -> None:
+        """Do what only one process may do at a time."""
+
+
+class Kinora(commands.Bot):
+    """The connection to Discord; `jobs` is what cogs, buttons and forms act through."""
+
+    jobs: JobService
+    tree: KinoraTree
+
+    def __init__(
+        self, settings: Settings, coordination: Coordination, *, hears_commands: bool = True, **options: Any
+    ) -> None:
         # Kinora has no voice, so discord.py need not warn that its voice libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
+            tree_cls=KinoraTree,
             help_command=None,
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -47,73 +67,69 @@ class Kinora(commands.Bot):
             guild_ready_timeout=0.2,  # nothing here waits for every server's details
             **options,
         )
-        self.settings = settings
-        self.models = models
-        self.stills: Stills
-        self.shelf: Shelf
-        self.stopping = False
-        self._under_way = 0
-        self._all_accepted = asyncio.Event()
-        self._ledger: Ledger
-        self._engine: Engine
-        self.hears_commands = True
+        self.hears_commands = hears_commands
+        self._settings = settings
+        self._coordination = coordination
 
-    def connect_parts(self, stills: Stills, shelf: Shelf, ledger: Ledger, engine: Engine) -> None:
-        """Hand over the parts that need this client themselves to be built."""
-        self.stills, self.shelf, self._ledger, self._engine = stills, shelf, ledger, engine
+    # --- connecting -----------------------------------------------------------------------------------------
 
-    async def accept(self, job: Job) -> None:
-        """Write a job down and set it going; once this returns, no crash loses it. Raises `DatabaseAway`."""
-        try:
-            await self._ledger.accept(job)
-        except DatabaseAway:
-            self.stills.drop(job.id)
-            raise
-        self._engine.put(job.id)
+    async def log_in(self) -> None:
+        """Log in over REST, however long Discord is away; raises `StartupError` when the token is refused."""
+        attempt = 0
+        while True:
+            try:
+                if self._settings.discord_is_stand_in:
+                    await _point_at(self._settings.discord_api_url)
+                await self.login(self._settings.discord_token)
+            except discord.LoginFailure:
+                raise StartupError(
+                    "DISCORD_TOKEN is refused by Discord: copy it again from the developer portal, page Bot, "
+                    "“Reset Token”."
+                ) from None
+            except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                attempt += 1
+                delay = backoff(attempt)
+                log.warning(
+                    "token: not checked, Discord does not answer (%s); again in %.0f s", short(error), delay
+                )
+                await self.http.close()
+                self.http.connector = MISSING  # a closed one would be used again
+                await asyncio.sleep(delay)
+            else:
+                log.info("token: fine, this is %s", self.user)
+                return
 
-    @asynccontextmanager
-    async def accepting(self) -> AsyncIterator[None]:
-        """Let a stop wait for what happens within: a command acknowledged, and not yet written down."""
-        self._under_way += 1
-        self._all_accepted.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._all_accepted.set()
+    async def stay_connected(self) -> None:
+        """Hold the gateway connection, and get it back, for as long as the bot runs.
 
-    async def quiesce(self) -> None:
-        """Take nothing new, and let go of the open jobs where they stand, within nine seconds."""
-        self.stopping = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                if self._under_way:
-                    await self._all_accepted.wait()
-                await self._engine.stop()
+        Raises `StartupError` when Discord closes it for good.
+        """
+        attempt = 0
+        while True:
+            try:
+                await self.connect()
+                return
+            except discord.ConnectionClosed as error:
+                raise StartupError(
+                    f"Discord closed the connection for good (code {error.code}): check DISCORD_TOKEN."
+                ) from None
+            except AttributeError:
+                # discord.py 2.7.1 reads its connection to reconnect even when the very first one was never
+                # made.
+                if isinstance(self, ShardedKinora) or getattr(self, "ws", None) is not None:
+                    raise
+            attempt += 1
+            delay = backoff(attempt)
+            log.warning(
+                "gateway: Discord does not answer; again in %.0f s. Open jobs go on meanwhile.", delay
+            )
+            await asyncio.sleep(delay)
 
-    async def find_job(self, job_id: str) -> Job | None:
-        """Read a job."""
-        return await self._ledger.get(job_id)
-
-    async def jobs_of(self, person_id: int) -> list[Job]:
-        """List somebody's latest jobs, newest first."""
-        return await self._ledger.jobs_of(person_id)
-
-    async def decide(self, job: Job, *, again: bool) -> Job | None:
-        """Settle an unconfirmed job as its asker said; gives the new job, if any. Raises `Superseded`."""
-        new = rendered_again(job) if again else None
-        await self._ledger.decide(job.id, new)
-        self._engine.put(job.id)
-        if new is not None:
-            self._engine.put(new.id)
-        return new
-
-    async def look_again(self, job: Job, target_id: int) -> None:
-        """Ask Novita once more for a job that ended without its video, and bring it here if it is there."""
-        with suppress(Superseded):  # it was found a moment ago, and is on its way
-            await self._ledger.look_again(job.id, target_id)
-            self._engine.wake(job.id)
+    @property
+    def connected(self) -> bool:
+        """Tell whether the gateway is up."""
+        ws: discord.gateway.DiscordWebSocket | None = self.ws
+        return ws is not None and ws.open
 
     async def on_ready(self) -> None:
         """Say that people can use it now (again after each new gateway session)."""
@@ -124,11 +140,7 @@ class Kinora(commands.Bot):
         """Say that a lost gateway connection is back, with nothing missed."""
         log.info("online: back")
 
-    @property
-    def connected(self) -> bool:
-        """Tell whether the gateway is up."""
-        ws: discord.gateway.DiscordWebSocket | None = self.ws
-        return ws is not None and ws.open
+    # --- commands -------------------------------------------------------------------------------------------
 
     async def setup_hook(self) -> None:
         """Load the cogs and tell Discord which commands there are."""
@@ -137,7 +149,7 @@ class Kinora(commands.Bot):
         for cog in COGS:
             await self.load_extension(cog)
         try:
-            await self._ledger.alone("commands", self._sync_commands)
+            await self._coordination.alone("commands", self._sync_commands)
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             # The commands of the last start still stand at Discord, so the bot is of use all the same.
             log.error(
@@ -152,13 +164,13 @@ class Kinora(commands.Bot):
         digest = hashlib.sha256(
             json.dumps([command.to_dict(self.tree) for command in commands], sort_keys=True).encode()
         ).hexdigest()
-        if await self._ledger.recall(key) == digest:
+        if await self._coordination.recall(key) == digest:
             known = await self.tree.fetch_commands()
             if {command.name for command in known} == {command.name for command in commands}:
                 log.info("commands: unchanged: %s", names)
                 return
         await self.tree.sync()
-        await self._ledger.remember(key, digest)
+        await self._coordination.remember(key, digest)
         log.info("commands: synced: %s", names)
 
 
@@ -181,7 +193,24 @@ class ShardedKinora(Kinora, commands.AutoShardedBot):
             with suppress(discord.HTTPException, discord.GatewayNotFound, aiohttp.ClientError, OSError):
                 self._concurrency = (await self.fetch_session_start_limits()).max_concurrency
         bucket = (shard_id or 0) % max(1, self._concurrency)
-        await asyncio.sleep(await self._ledger.reserve(f"identify {bucket}", IDENTIFY_SECONDS))
+        await asyncio.sleep(await self._coordination.reserve(f"identify {bucket}", IDENTIFY_SECONDS))
+
+
+def client_for(settings: Settings, coordination: Coordination, **options: Any) -> Kinora:
+    """Make the client for the shards that this process was given."""
+    shards = settings.shards
+    if shards.count == 1:
+        return Kinora(settings, coordination, **options)
+    return ShardedKinora(settings, coordination, shard_ids=shards.ids, shard_count=shards.count, **options)
+
+
+async def _point_at(api_url: str) -> None:
+    """Point discord.py at a stand-in or a REST proxy; the gateway's address comes from its `GET /gateway`."""
+    discord.http.Route.BASE = api_url
+    async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
+        response.raise_for_status()
+        gateway = yarl.URL((await response.json(content_type=None))["url"])
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
 
 
 def short(error: BaseException) -> str:

@@ -14,19 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
+from bot.errors import SettingsError
+
 T = TypeVar("T")
 
 DISCORD_API_URL = "https://discord.com/api/v10"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 PLACEHOLDERS = re.compile(r"your[-_ ].*|change[-_ ]?me|paste[-_ ].*|<.*>|x{3,}|…|\.\.\.", re.IGNORECASE)
-
-
-class SettingsError(Exception):
-    """Every mistake of the environment, as sentences that each begin with the variable's name."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
 
 
 @dataclass(frozen=True)

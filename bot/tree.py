@@ -1,129 +1,134 @@
-"""Say no privately: what is wrong, that nothing was charged, what to do, and the person's prompt back."""
+"""The command tree: one check before every interaction, and one table of what is answered to which error."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.client import Kinora
-from bot.domain.retry import DatabaseAway
-from bot.ui import status as cards
+from bot.errors import N_, DatabaseUnavailable, DuplicateInteraction, Refusal
+from bot.ui import replies
 
 log = logging.getLogger(__name__)
 
-
-ALREADY_ACKNOWLEDGED = 40060
-NETWORK = (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError)
-
-
-class Refusal(Exception):
-    """A request that cannot be taken: `sentence` says what is wrong, `remedy` what to do."""
-
-    def __init__(self, sentence: str, remedy: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.remedy = remedy
+UNKNOWN_INTERACTION = 10062
+PAYS = "pays"
+"""In a command's `extras`: whether it may cost something, so that a refusal says that nothing was charged."""
 
 
-def refuse_while_stopping(bot: Kinora) -> None:
-    """Take nothing new while the bot is being stopped."""
-    if bot.stopping:
-        raise Refusal("Kinora is being restarted just now.", "Please try again in a minute.")
+class KinoraTree(app_commands.CommandTree[Any]):
+    """Runs commands, buttons and forms so that each ends in a visible answer, whatever it raises."""
 
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Refuse everything new while the bot is being stopped."""
+        if self.client.jobs.stopping:
+            raise Refusal(
+                N_("Kinora is being restarted just now."),
+                N_("Please try again in a minute."),
+                money=_pays(interaction),
+            )
+        return True
 
-def database_away(error: DatabaseAway) -> Refusal:
-    """Say honestly that the database does not answer, and whether the request may have been taken."""
-    if error.begun:
-        return Refusal(
-            "Kinora's database stopped answering at this very moment.",
-            "Should nothing show up here within five minutes, it was not taken: please try again then.",
-        )
-    return Refusal("Kinora's database does not answer just now.", "Please try again in a minute.")
-
-
-async def refuse(
-    interaction: discord.Interaction, refusal: Refusal, prompt: str, *, replace: bool = True
-) -> None:
-    """Answer so that only the asker sees it, in place of a public “thinking…” if there is one.
-
-    `replace` is False where the first answer was no “thinking…”, and stays.
-    """
-    embed = discord.Embed.from_dict(cards.refusal(refusal.sentence, refusal.remedy, prompt))
-    try:
-        if not interaction.response.is_done() and await _answered_first(interaction, embed):
+    async def _call(self, interaction: discord.Interaction[Any]) -> None:
+        """Run a command; discord.py itself lets errors of checks, and of what it parses, escape."""
+        if interaction.type is discord.InteractionType.autocomplete:
+            await self._complete(interaction)
             return
-        # The first followup takes over the deferral's visibility, which is public: the deferral goes first.
-        if replace:
-            await _remove_deferral(interaction)
-        await interaction.followup.send(embed=embed, ephemeral=True)
-    except NETWORK as error:
-        log.warning(
-            "a refusal could not be shown to the asker (%s): %s", type(error).__name__, refusal.sentence
-        )
-
-
-async def acknowledge(interaction: discord.Interaction) -> None:
-    """Show “thinking…”; a broken line is tried once more, since the first try may not have arrived."""
-    for last in (False, True):
         try:
-            await interaction.response.defer(thinking=True)
-            return
-        except discord.HTTPException as error:
-            if error.code == ALREADY_ACKNOWLEDGED:  # the first try did arrive
+            await super()._call(interaction)
+        except Exception as error:
+            await self._answer(interaction, error)
+
+    async def _complete(self, interaction: discord.Interaction[Any]) -> None:
+        """Offer what a command completes to, and nothing on any error: one can still type."""
+        with suppress(Refusal, app_commands.AppCommandError):
+            await super()._call(interaction)
+        if not interaction.response.is_done():
+            with suppress(discord.HTTPException, *replies.LINE):
+                await interaction.response.autocomplete([])
+
+    async def guard(
+        self, interaction: discord.Interaction[Any], action: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run what a button or a form is for under the same check and the same table."""
+        try:
+            await self.interaction_check(interaction)
+            await action()
+        except Exception as error:
+            await self._answer(interaction, error)
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Answer an error of a command."""
+        await self._answer(interaction, error)
+
+    async def _answer(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+        """Answer any error, by the first that fits of:
+
+        1. a `Refusal`: its own words;
+        2. the database away: that, and whether the request may have been taken;
+        3. an interaction acted on already (elsewhere, or before): nothing, somebody else answers;
+        4. an interaction Discord has forgotten: nothing, nobody would hear it;
+        5. a command that Discord knows in another form: to reload;
+        6. a line to Discord that broke, or that refused the answer: that it did not work, in one log line;
+        7. anything else: that it is our fault, with a traceback in the log.
+        """
+        error = getattr(error, "original", error)
+        match error:
+            case Refusal():
+                refusal = error
+            case DatabaseUnavailable():
+                refusal = replies.database_unavailable(error, money=_pays(interaction))
+            case DuplicateInteraction():
+                log.info("interaction %s was acted on already", interaction.id)
                 return
-            raise
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            if last:
-                raise
+            case discord.NotFound(code=code) if code == UNKNOWN_INTERACTION:
+                log.warning("interaction %s was answered too late: Discord has forgotten it", interaction.id)
+                return
+            case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
+                log.warning(
+                    "a command as Discord knows it differs from this version: %s", type(error).__name__
+                )
+                refusal = Refusal(
+                    N_("This command has changed since Discord last loaded it."),
+                    N_("Reload Discord, then try again."),
+                    money=_pays(interaction),
+                )
+            case discord.HTTPException(status=status, code=code):
+                log.warning("an answer was refused by Discord (HTTP %s, code %s)", status, code)
+                refusal = _try_again(interaction)
+            case _ if isinstance(error, replies.LINE):
+                log.warning("the line to Discord broke during an answer (%s)", type(error).__name__)
+                refusal = _try_again(interaction)
+            case _:
+                log.error("an interaction failed", exc_info=error)
+                refusal = _try_again(interaction)
+        await replies.refuse(interaction, refusal, _prompt(interaction))
 
 
-async def _answered_first(interaction: discord.Interaction, embed: discord.Embed) -> bool:
-    try:
-        await interaction.response.send_message(embed=embed, ephemeral=True)
-    except discord.HTTPException as error:
-        if error.code != ALREADY_ACKNOWLEDGED:
-            raise
+def _try_again(interaction: discord.Interaction[Any]) -> Refusal:
+    return Refusal(
+        N_("Something went wrong on Kinora's side."),
+        N_("Please try again in a minute."),
+        money=_pays(interaction),
+    )
+
+
+def _pays(interaction: discord.Interaction[Any]) -> bool:
+    """Tell whether what was asked for may cost something."""
+    if interaction.type is not discord.InteractionType.application_command:
         return False
-    return True
+    command = interaction.command
+    return command is not None and bool(command.extras.get(PAYS))
 
 
-async def _remove_deferral(interaction: discord.Interaction) -> None:
-    for _ in range(2):
-        try:
-            await interaction.delete_original_response()
-            return
-        except discord.NotFound:
-            return
-        except NETWORK:
-            continue  # better a refusal that others see than none at all
-
-
-async def on_error(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
-    """Answer what went wrong in a command: first what Discord sent does not fit, then our own faults."""
-    prompt = getattr(interaction.namespace, "prompt", None) or ""
-    if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
-        log.warning("a command as Discord knows it does not match this version: %s", type(error).__name__)
-        sentence, remedy = (
-            "This command has changed since Discord last loaded it.",
-            "Reload Discord, then try again.",
-        )
-    elif isinstance(away := getattr(error, "original", None), DatabaseAway):
-        await refuse(interaction, database_away(away), str(prompt))
-        return
-    elif isinstance(getattr(error, "original", None), NETWORK):
-        # Too late, or the line to Discord broke: nobody hears an answer, and nothing was begun.
-        log.warning("a command could not be acknowledged (%s)", type(error.original).__name__)  # type: ignore[attr-defined]
-        return
-    else:
-        log.error("a command failed", exc_info=error)
-        sentence, remedy = "Something went wrong on Kinora's side.", "Please try again in a minute."
-    await refuse(interaction, Refusal(sentence, remedy), str(prompt))
-
-
-async def setup(bot: commands.Bot) -> None:
-    """Let every command's error end here; discord.py calls this when the extension is loaded."""
-    bot.tree.on_error = on_error  # type: ignore[method-assign]
+def _prompt(interaction: discord.Interaction[Any]) -> str:
+    """Return the prompt that a command came with, so that nobody has to write it again."""
+    if interaction.type is not discord.InteractionType.application_command:
+        return ""
+    return str(getattr(interaction.namespace, "prompt", None) or "")

@@ -1,1 +1,1 @@
-"""What people can do in Discord: commands, and the words on the screen."""
+"""What people can do in Discord: one Cog a command family; cogs know no other cog."""

@@ -3,7 +3,7 @@
 The product has no hooks for this. Its seams are wrapped from outside, then the bot runs as it ships, and at
 the point it is ended with SIGKILL: nothing is flushed, no `finally` runs, the kernel closes the sockets.
 
-Points of the ledger are "before commit: WHAT" (the statement was executed, its transaction is open) and
+Points of the database are "before commit: WHAT" (the statement was executed, its transaction is open) and
 "after commit: WHAT"; a move's WHAT is the state it leads to. Points of a request are "before REQUEST"
 (nothing of it was sent), "half REQUEST" (half of its body is on the wire) and "answered REQUEST" (the answer
 has arrived, and the bot has not yet looked at it). `REQUESTS` names the requests.
@@ -25,7 +25,8 @@ import sqlalchemy as sa
 from alembic.runtime.migration import HeadMaintainer
 
 from bot.__main__ import main as run_bot
-from bot.store.jobs import Ledger
+from bot.store.database import Database
+from bot.store.jobs import JobStore
 
 REQUESTS = {
     "acknowledgement": r"POST .*/interactions/\d+/[^/]+/callback$",
@@ -41,10 +42,10 @@ REQUESTS = {
 }
 NOTES = {
     "card_id": "card",
-    "detour": "detour",
+    "fallback_reason": "detour",
     "check_at": "lost",
     "video_url": "fresh link",
-    "told": "told",
+    "notified": "told",
 }
 """How a write that moves nothing is named, by the first of its columns that is listed."""
 
@@ -67,11 +68,11 @@ class Point:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wrap_ledger(point: Point) -> None:
+def wrap_store(point: Point) -> None:
     """Put points around every commit."""
 
     def around(method: Any, what: Callable[..., str]) -> Any:
-        async def wrapped(self: Ledger, *args: Any, **kwargs: Any) -> Any:
+        async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
             name = what(*args, **kwargs)
             token = _commit.set(name)
             try:
@@ -88,11 +89,11 @@ def wrap_ledger(point: Point) -> None:
             return str(state)
         return next((name for column, name in NOTES.items() if column in changes), "/".join(changes))
 
-    Ledger.accept = around(Ledger.accept, lambda _job: "job")  # type: ignore[method-assign]
-    Ledger.claim = around(Ledger.claim, lambda *_: "claim")  # type: ignore[method-assign]
-    Ledger.note = around(Ledger.note, noted)  # type: ignore[method-assign]
-    Ledger.decide = around(Ledger.decide, lambda _job_id, _again: "decision")  # type: ignore[method-assign]
-    Ledger.open = around(Ledger.open, lambda: "tables")  # type: ignore[method-assign]
+    JobStore.accept = around(JobStore.accept, lambda *_: "job")  # type: ignore[method-assign]
+    JobStore.claim = around(JobStore.claim, lambda *_: "claim")  # type: ignore[method-assign]
+    JobStore.update = around(JobStore.update, noted)  # type: ignore[method-assign]
+    JobStore.decide = around(JobStore.decide, lambda _job_id, _again: "decision")  # type: ignore[method-assign]
+    Database.open = around(Database.open, lambda: "tables")  # type: ignore[method-assign]
 
     @sa.event.listens_for(sa.engine.Engine, "commit")
     def committing(_connection: sa.Connection) -> None:
@@ -171,7 +172,7 @@ def wrap_downloads(point: Point) -> None:
 def main(text: str) -> int:
     """Run the bot until it gets to the point; gives the exit code if it never does."""
     point = Point(text)
-    for wrap in (wrap_ledger, wrap_migrations, wrap_requests, wrap_downloads):
+    for wrap in (wrap_store, wrap_migrations, wrap_requests, wrap_downloads):
         wrap(point)
     return run_bot([])
 

@@ -8,24 +8,25 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.files.download import AddressRefused, Downloaded, Fetcher, FetchError, TooLarge
+from bot.errors import AddressRefused, DownloadError, DownloadTooLarge
+from bot.files.download import Downloaded, Downloader
 from tests.servers import serving
 
 LIMITS = {"max_bytes": 1000, "seconds": 5.0}
 
 
 @pytest.fixture
-async def here() -> AsyncIterator[Fetcher]:
+async def here() -> AsyncIterator[Downloader]:
     """A fetcher whose API is this machine itself."""
-    fetcher = Fetcher("http://127.0.0.1:1", hosts=frozenset({"cdn.discordapp.com"}), timeout=2.0)
+    fetcher = Downloader("http://127.0.0.1:1", hosts=frozenset({"cdn.discordapp.com"}), timeout=2.0)
     yield fetcher
     await fetcher.close()
 
 
 @pytest.fixture
-async def out_there() -> AsyncIterator[Fetcher]:
+async def out_there() -> AsyncIterator[Downloader]:
     """A fetcher as in production, whose API is on the internet."""
-    fetcher = Fetcher("https://api.novita.ai")
+    fetcher = Downloader("https://api.novita.ai")
     yield fetcher
     await fetcher.close()
 
@@ -34,17 +35,17 @@ async def body(request: web.Request) -> web.Response:
     return web.Response(body=b"x" * int(request.query.get("size", "500")), content_type="video/mp4")
 
 
-async def test_everything_arrives_or_nothing_is_there(here: Fetcher, tmp_path: Path) -> None:
+async def test_everything_arrives_or_nothing_is_there(here: Downloader, tmp_path: Path) -> None:
     target = tmp_path / "file"
     async with serving({"/file": body}) as base:
         assert await here.download(f"{base}/file", target, **LIMITS) == Downloaded(500, "video/mp4")
         assert target.read_bytes() == b"x" * 500
-        with pytest.raises(TooLarge):
+        with pytest.raises(DownloadTooLarge):
             await here.download(f"{base}/file?size=1001", tmp_path / "big", **LIMITS)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-async def test_a_size_that_is_not_announced_is_capped_too(here: Fetcher, tmp_path: Path) -> None:
+async def test_a_size_that_is_not_announced_is_capped_too(here: Downloader, tmp_path: Path) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -52,12 +53,12 @@ async def test_a_size_that_is_not_announced_is_capped_too(here: Fetcher, tmp_pat
             await response.write(b"y" * 300)
 
     async with serving({"/endless": endless}) as base:
-        with pytest.raises(TooLarge):
+        with pytest.raises(DownloadTooLarge):
             await here.download(f"{base}/endless", tmp_path / "file", **LIMITS)
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_transfer_that_breaks_off_is_an_error(here: Fetcher, tmp_path: Path) -> None:
+async def test_a_transfer_that_breaks_off_is_an_error(here: Downloader, tmp_path: Path) -> None:
     async def half(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "800"})
         await response.prepare(request)
@@ -67,7 +68,7 @@ async def test_a_transfer_that_breaks_off_is_an_error(here: Fetcher, tmp_path: P
         return response
 
     async with serving({"/half": half}) as base:
-        with pytest.raises(FetchError, match="broke off"):
+        with pytest.raises(DownloadError, match="broke off"):
             await here.download(f"{base}/half", tmp_path / "file", **LIMITS)
     assert list(tmp_path.iterdir()) == []
 
@@ -79,26 +80,26 @@ async def test_a_line_that_falls_silent_ends(tmp_path: Path) -> None:
         await release.wait()
         return web.Response()
 
-    fetcher = Fetcher("http://127.0.0.1:1", timeout=0.1)
+    fetcher = Downloader("http://127.0.0.1:1", timeout=0.1)
     async with serving({"/silent": silent}) as base:
-        with pytest.raises(FetchError):
+        with pytest.raises(DownloadError):
             await fetcher.download(f"{base}/silent", tmp_path / "file", **LIMITS)
         release.set()
     await fetcher.close()
 
 
-async def test_the_answer_is_told(here: Fetcher, tmp_path: Path) -> None:
+async def test_the_answer_is_told(here: Downloader, tmp_path: Path) -> None:
     async def busy(_: web.Request) -> web.Response:
         return web.Response(status=503, headers={"Retry-After": "7"})
 
     async with serving({"/busy": busy}) as base:
-        with pytest.raises(FetchError) as caught:
+        with pytest.raises(DownloadError) as caught:
             await here.download(f"{base}/busy?signature=hidden", tmp_path / "file", **LIMITS)
     assert (caught.value.status, caught.value.retry_after) == (503, 7.0)
     assert "hidden" not in str(caught.value)
 
 
-async def test_redirects_are_followed_a_few_times_and_checked_each(here: Fetcher, tmp_path: Path) -> None:
+async def test_redirects_are_followed_a_few_times_and_checked_each(here: Downloader, tmp_path: Path) -> None:
     async def hop(request: web.Request) -> web.Response:
         left = int(request.query["left"])
         raise web.HTTPFound(f"/hop?left={left - 1}" if left else "/file")
@@ -108,7 +109,7 @@ async def test_redirects_are_followed_a_few_times_and_checked_each(here: Fetcher
 
     async with serving({"/hop": hop, "/file": body, "/inside": inside}) as base:
         await here.download(f"{base}/hop?left=1", tmp_path / "file", **LIMITS)
-        with pytest.raises(FetchError, match="address to address"):
+        with pytest.raises(DownloadError, match="address to address"):
             await here.download(f"{base}/hop?left=9", tmp_path / "file", **LIMITS)
         with pytest.raises(AddressRefused):
             await here.download(f"{base}/inside", tmp_path / "file", **LIMITS)
@@ -136,27 +137,29 @@ async def test_redirects_are_followed_a_few_times_and_checked_each(here: Fetcher
     ],
 )
 async def test_in_production_no_private_address_is_reached(
-    out_there: Fetcher, tmp_path: Path, url: str
+    out_there: Downloader, tmp_path: Path, url: str
 ) -> None:
-    with pytest.raises(FetchError):
+    with pytest.raises(DownloadError):
         await out_there.download(url, tmp_path / "file", **LIMITS)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_name_that_resolves_to_a_private_address_is_refused(
-    out_there: Fetcher, tmp_path: Path
+    out_there: Downloader, tmp_path: Path
 ) -> None:
     # The wire cannot reach here: the point is that no connection is opened at all.
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         port = server.getsockname()[1]
-        with pytest.raises(FetchError):
+        with pytest.raises(DownloadError):
             await out_there.download(f"https://localhost:{port}/v.mp4", tmp_path / "file", **LIMITS)
         with pytest.raises(TimeoutError):
             await asyncio.to_thread(server.accept)
 
 
-async def test_a_stand_in_opens_this_machine_and_nothing_else_private(here: Fetcher, tmp_path: Path) -> None:
+async def test_a_stand_in_opens_this_machine_and_nothing_else_private(
+    here: Downloader, tmp_path: Path
+) -> None:
     for url in (
         "http://10.0.0.1/x",
         "https://10.0.0.1/x",

@@ -13,8 +13,9 @@ from pathlib import Path
 import discord
 import pytest
 
+from bot.errors import SettingsError
 from bot.novita.models import DEFAULT_MODEL, catalogue
-from bot.settings import Settings, SettingsError, load
+from bot.settings import Settings, load
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import DISCORD_API_URL, SettingsError, is_loopback, load
+from bot.errors import SettingsError
+from bot.settings import DISCORD_API_URL, is_loopback, load
 
 GOOD = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
 

@@ -1,12 +1,15 @@
-"""What a job is: its row, its states, and the arrows between them."""
+"""What a job is: its states, the transitions between them, and the frozen parts of its row."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
+
+from bot.domain.request import RenderRequest, Requester, SourceImage
 
 # Without look-alikes (0/o, 1/l/i), since people read ids aloud and type them into commands.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -26,7 +29,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"  # ended because a person said so
 
 
-ARROWS: Mapping[State, frozenset[State]] = {
+TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.SUBMITTING, State.FAILED, State.CANCELLED}),
     # Back to accepted only with proof that nothing was bought: never sent, or refused for load.
     State.SUBMITTING: frozenset({State.ACCEPTED, State.RENDERING, State.UNCONFIRMED, State.FAILED}),
@@ -41,19 +44,15 @@ ARROWS: Mapping[State, frozenset[State]] = {
 ENDED = frozenset({State.DELIVERED, State.UNCONFIRMED, State.FAILED, State.CANCELLED})
 
 
-class Superseded(Exception):
-    """Another run owns the job, or it has moved on: whoever gets this stops and touches nothing."""
-
-
 @dataclass(frozen=True)
-class Ticket:
+class QueueLease:
     """What lets a worker claim a job that a shared queue handed to it: its row there, and the worker's id."""
 
     row_id: int
     worker_id: int
 
 
-class How(StrEnum):
+class DeliveryMethod(StrEnum):
     """How a video reached people."""
 
     ATTACHED = "attached"  # as Novita made it, or in a container that plays
@@ -61,8 +60,8 @@ class How(StrEnum):
     LINKED = "linked"  # not at all: a link to it did
 
 
-class Cost(StrEnum):
-    """What an ended job cost, as far as anybody can know."""
+class Charge(StrEnum):
+    """What an ended job cost, as far as anybody can know: a certainty, not an amount."""
 
     NOTHING = "nothing"
     PAID = "paid"
@@ -70,62 +69,92 @@ class Cost(StrEnum):
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where a job's messages go; ids are Discord's.
+
+    `channel_id` is where the command was run and holds the card (`card_id`); `parent_channel_id` is that
+    thread's channel, if it is one; `target_id` is where the video goes: a thread, that same channel, or where
+    a fallback led (`fallback_reason` says why). `upload_limit` is what Discord said, in bytes, with the
+    command; `guild_locale` is the language of what everybody there reads.
+    """
+
+    channel_id: int
+    guild_id: int | None = None
+    guild_locale: str = ""
+    parent_channel_id: int | None = None
+    wants_thread: bool = False
+    upload_limit: int = 0
+    card_id: int | None = None
+    target_id: int | None = None
+    fallback_reason: str = ""
+
+    @property
+    def place_id(self) -> int:
+        """Return the channel or thread that messages after the card go to."""
+        return self.target_id or self.channel_id
+
+
+@dataclass(frozen=True)
+class Admission:
+    """When the job got in line, and when its turn came, in which round and lap (see `domain.fairness`)."""
+
+    queued_at: float | None = None
+    turn_at: float | None = None
+    turn_round: int | None = None
+    turn_lap: int | None = None
+
+
+@dataclass(frozen=True)
+class NovitaTask:
+    """The task at Novita's, and the link to its video while that lives."""
+
+    task_id: str | None = None
+    submitted_at: float | None = None
+    video_url: str | None = None
+    video_expires_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the job ended: `notified` says that people were told, `check_at` when to look for its task again.
+
+    `again_as` is the job that renders the same once more.
+    """
+
+    ended_at: float | None = None
+    problem: str = ""
+    reason: str = ""
+    charge: Charge = Charge.NOTHING
+    delivery_method: str = ""
+    video_message_id: int | None = None
+    notified: bool = False
+    check_at: float | None = None
+    again_as: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
-    """One row of the ledger.
+    """One row of the jobs table; times are seconds since the epoch (UTC).
 
-    Ids of Discord's are integers, times are seconds since the epoch (UTC), the price is in 1/10000 USD.
-
-    `channel_id` is where the command was run and holds the card (`card_id`); `parent_id` is that thread's
-    channel, if it is one; `target_id` is where the video goes: a thread, that same channel, or where a
-    `detour` led. `token` and `source_url` open the first card for 15 minutes and a day; both are dropped once
-    the card stands. A job that renders another's still again finds it on the other's card (`origin_…`), and
-    the other names it (`again_as`). `upload_limit` is what Discord said, in bytes, when the command was run.
-    `check_at` is when a task that was given up is looked for once more. `queued_at` is when the job got in
-    line for its turn to render, `turn_at` when its turn came, and
-    the round and lap in which it did (see `bot.domain.polling`).
+    `fencing_token` names the run that owns the row. `wallet_id` says whose money pays, fixed at acceptance.
     """
 
     id: str
     state: State
     created_at: float
-    asker_id: int
-    channel_id: int
-    model: str
-    prompt: str
-    duration: int
-    price: int
-    guild_id: int | None = None
-    wants_thread: bool = False
-    negative_prompt: str = ""
-    cfg_scale: float = 0.5
-    still_done: str = ""
-    token: str | None = None
-    source_url: str | None = None
-    run: str = ""
-    card_id: int | None = None
-    target_id: int | None = None
-    submitted_at: float | None = None
-    task_id: str | None = None
-    video_url: str | None = None
-    video_expires_at: float | None = None
-    video_message_id: int | None = None
-    how: str = ""
-    parent_id: int | None = None
-    upload_limit: int = 0
-    detour: str = ""
-    origin_channel_id: int | None = None
-    origin_card_id: int | None = None
-    again_as: str = ""
-    check_at: float | None = None
-    queued_at: float | None = None
-    turn_at: float | None = None
-    turn_round: int | None = None
-    turn_lap: int | None = None
-    ended_at: float | None = None
-    problem: str = ""
-    reason: str = ""
-    cost: Cost = Cost.NOTHING
-    told: bool = False
+    request: RenderRequest
+    source: SourceImage
+    requester: Requester
+    destination: Destination
+    admission: Admission = Admission()
+    task: NovitaTask = NovitaTask()
+    outcome: Outcome = Outcome()
+    fencing_token: str = ""
+    accepted_at: float | None = None
+    wallet_id: str = "operator"
+    batch_id: str | None = None
+    ordinal: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -138,26 +167,46 @@ def new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
 
 
-def rendered_again(job: Job) -> Job:
-    """Make a new job of the same still and settings, whose card and video go where the other's went."""
+def new_job(
+    request: RenderRequest,
+    source: SourceImage,
+    requester: Requester,
+    destination: Destination,
+    *,
+    job_id: str | None = None,
+) -> Job:
+    """Make a job that is accepted now."""
+    now = time.time()
     return Job(
-        id=new_id(),
+        id=job_id or new_id(),
         state=State.ACCEPTED,
-        created_at=time.time(),
-        asker_id=job.asker_id,
-        guild_id=job.guild_id,
-        channel_id=job.target_id or job.channel_id,
-        parent_id=job.channel_id if job.target_id != job.channel_id else job.parent_id,
-        upload_limit=job.upload_limit,
-        model=job.model,
-        prompt=job.prompt,
-        negative_prompt=job.negative_prompt,
-        cfg_scale=job.cfg_scale,
-        duration=job.duration,
-        price=job.price,
-        still_done=job.still_done,
-        origin_channel_id=job.channel_id if job.card_id else job.origin_channel_id,
-        origin_card_id=job.card_id or job.origin_card_id,
+        created_at=now,
+        accepted_at=now,
+        request=request,
+        source=source,
+        requester=requester,
+        destination=destination,
+    )
+
+
+def rendered_again(job: Job) -> Job:
+    """Make a new job of the same image and settings, whose card and video go where the other's went."""
+    there = job.destination
+    source = replace(job.source, url=None)
+    if there.card_id:
+        source = replace(source, channel_id=there.channel_id, message_id=there.card_id)
+    parent = there.channel_id if there.target_id != there.channel_id else there.parent_channel_id
+    return new_job(
+        job.request,
+        source,
+        replace(job.requester, reply_token=None),
+        Destination(
+            channel_id=there.place_id,
+            guild_id=there.guild_id,
+            guild_locale=there.guild_locale,
+            parent_channel_id=parent,
+            upload_limit=there.upload_limit,
+        ),
     )
 
 

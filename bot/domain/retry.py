@@ -1,55 +1,44 @@
-"""What goes wrong on the way, sorted by what helps, and how long to bear with it."""
+"""How long to back off, and for how long a step is tried while the other side is away."""
 
 from __future__ import annotations
 
+import random
 import time
 
-from bot.domain import polling as pacing
+from bot.errors import OutdatedVersion, RateLimited, TemporaryError
 
-PATIENCE = 3600.0
+RETRY_SECONDS = 3600.0
 """How long, in seconds, a step is tried while the other side is away."""
 
 
-class Unreachable(Exception):
-    """The other side did not answer, or answered that it is unwell: the same request may help later."""
+def backoff(attempt: int, retry_after: float | None = None, chance: float | None = None) -> float:
+    """Return the seconds to wait after failure number `attempt` (from 1): doubling from 1 to 60, jittered.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class Busy(Unreachable):
-    """Novita's rate limit: nothing is wrong, it is only not our turn."""
-
-
-class Refused(Exception):
-    """Discord refuses for good; `detour` names why: the place is "gone", "locked" or "forbidden"."""
-
-    def __init__(self, message: str, detour: str = "forbidden") -> None:
-        super().__init__(message)
-        self.detour = detour
+    A `retry_after` the other side named is honoured as it is, up to ten minutes, with a little added.
+    """
+    chance = random.random() if chance is None else chance  # noqa: S311
+    if retry_after is not None:
+        return min(retry_after, 600.0) + 0.5 * chance
+    ceiling = min(60.0, 2.0 ** min(attempt - 1, 6))
+    return ceiling * (0.5 + 0.5 * chance)
 
 
-class DatabaseAway(Exception):
-    """The database did not answer in time; `begun` says whether the work may have been done all the same."""
-
-    def __init__(self, begun: bool) -> None:
-        super().__init__("the database does not answer")
-        self.begun = begun
-
-
-class Patience:
+class RetryBudget:
     """How long to bear with one trouble: `bound` seconds (None: the caller has its own end)."""
 
-    def __init__(self, bound: float | None = PATIENCE) -> None:
+    def __init__(self, bound: float | None = RETRY_SECONDS) -> None:
         self._ends = None if bound is None else time.monotonic() + bound
         self._tries = 0
 
-    def bears(self, hold_up: Unreachable) -> bool:
-        """Tell whether to go on; a full queue at Novita is no trouble, only a wait."""
-        return isinstance(hold_up, Busy) or self._ends is None or time.monotonic() < self._ends
+    def allows(self, trouble: TemporaryError) -> bool:
+        """Tell whether to go on; a full queue, or a newer version's turn, is no trouble, only a wait."""
+        return (
+            isinstance(trouble, RateLimited | OutdatedVersion)
+            or self._ends is None
+            or time.monotonic() < self._ends
+        )
 
-    def delay(self, hold_up: Unreachable) -> float:
-        """Say how many seconds to wait before the next try."""
+    def delay(self, trouble: TemporaryError) -> float:
+        """Return how many seconds to wait before the next try."""
         self._tries += 1
-        return pacing.backoff(self._tries, hold_up.retry_after)
+        return backoff(self._tries, trouble.retry_after)

@@ -1,6 +1,6 @@
 """Download from addresses that strangers chose, without letting them reach the operator's network.
 
-A `Fetcher` is bound to one API's base address. It asks for https and public addresses only, checked at the
+A `Downloader` is bound to one API's base address. It asks for https and public addresses only, checked at the
 moment of connecting (so a name that resolves elsewhere later gains nothing), unless that base is this machine
 itself: then this machine is allowed too, and nothing else private.
 """
@@ -19,27 +19,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from bot.errors import AddressRefused, DownloadError, DownloadTooLarge
 from bot.settings import is_loopback
 
 CHUNK = 64 * 1024
 REDIRECTS = 3
-
-
-class FetchError(Exception):
-    """A download that failed; `status` is the HTTP answer, if there was one."""
-
-    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
-
-
-class AddressRefused(FetchError):
-    """An address that Kinora will not fetch from."""
-
-
-class TooLarge(FetchError):
-    """More bytes than the caller allows."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +34,7 @@ class Downloaded:
     content_type: str
 
 
-class Fetcher:
+class Downloader:
     """Downloads to disk, one chunk in memory at a time.
 
     `hosts` limits which public hosts are asked (None: any); `timeout` is the longest silence on the line, in
@@ -76,8 +60,8 @@ class Fetcher:
     async def download(self, url: str, target: Path, *, max_bytes: int, seconds: float) -> Downloaded:
         """Stream `url` into `target`, which exists afterwards only if everything arrived.
 
-        Raises `AddressRefused`, `TooLarge`, or `FetchError` for an error answer, a broken or short transfer,
-        or when it takes longer than `seconds`.
+        Raises `AddressRefused`, `DownloadTooLarge`, or `DownloadError` for an error answer, a broken or short
+        transfer, or when it takes longer than `seconds`.
         """
         part = target.with_name(target.name + ".part")
         try:
@@ -87,7 +71,7 @@ class Fetcher:
             return downloaded
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # The class alone: an aiohttp message may hold a signed address.
-            raise FetchError(f"the download broke off ({type(error).__name__})") from None
+            raise DownloadError(f"the download broke off ({type(error).__name__})") from None
         finally:
             with suppress(FileNotFoundError):
                 part.unlink()
@@ -100,28 +84,30 @@ class Fetcher:
                     url = url.join(URL(response.headers.get("Location", "")))
                     continue
                 return await self._save(response, part, max_bytes)
-        raise FetchError("the download was sent from address to address")
+        raise DownloadError("the download was sent from address to address")
 
     async def _save(self, response: aiohttp.ClientResponse, part: Path, max_bytes: int) -> Downloaded:
         if response.status != 200:
             retry_after = response.headers.get("Retry-After", "")
-            raise FetchError(
+            raise DownloadError(
                 f"the download answered {response.status}",
                 response.status,
                 float(retry_after) if retry_after.isdecimal() else None,
             )
         if (response.content_length or 0) > max_bytes:
-            raise TooLarge(f"{response.content_length} bytes are more than {max_bytes}", response.status)
+            raise DownloadTooLarge(
+                f"{response.content_length} bytes are more than {max_bytes}", response.status
+            )
         size = 0
         # Small writes to a local file: handing each to a thread would cost more than it saves.
         with part.open("wb") as file:
             async for chunk in response.content.iter_chunked(CHUNK):
                 size += len(chunk)
                 if size > max_bytes:
-                    raise TooLarge(f"more than {max_bytes} bytes", response.status)
+                    raise DownloadTooLarge(f"more than {max_bytes} bytes", response.status)
                 file.write(chunk)
         if response.content_length not in (None, size):
-            raise FetchError("the download broke off (short)")
+            raise DownloadError("the download broke off (short)")
         return Downloaded(size, response.content_type)
 
     def _check(self, url: URL) -> None:

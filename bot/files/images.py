@@ -1,4 +1,4 @@
-"""Turn the picture somebody attached into a still that the model accepts, on disk until it is submitted."""
+"""Turn the picture somebody attached into an image that the model accepts, on disk until it is submitted."""
 
 from __future__ import annotations
 
@@ -7,47 +7,40 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bot.files.download import AddressRefused, Fetcher, FetchError, TooLarge
-from bot.media.pool import Workshop
-from bot.media.values import Limits, Still, StillRefused
+from bot.domain.request import MAX_SOURCE_BYTES
+from bot.errors import AddressRefused, DownloadError, DownloadTooLarge, ImageRejected, ImageUnreachable
+from bot.files.download import Downloader
+from bot.media.pool import MediaPool
+from bot.media.values import ImageLimits, PreparedImage
 from bot.novita.models import Model
 
-MAX_SOURCE_BYTES = 25 * 2**20
 DOWNLOAD_SECONDS = 120.0
 TRIES = 3
 
 
-class StillUnreachable(Exception):
-    """The picture could not be downloaded just now; `gone` when asking again cannot help."""
+class Images:
+    """Downloads, checks and mends images, in files named after their job under `folder`."""
 
-    def __init__(self, message: str, gone: bool) -> None:
-        super().__init__(message)
-        self.gone = gone
-
-
-class Stills:
-    """Downloads, checks and mends stills, in files named after their job under `folder`."""
-
-    def __init__(self, folder: Path, fetcher: Fetcher, workshop: Workshop) -> None:
+    def __init__(self, folder: Path, downloader: Downloader, pool: MediaPool) -> None:
         self._folder = folder
-        self._fetcher = fetcher
-        self._workshop = workshop
+        self._downloader = downloader
+        self._pool = pool
 
-    async def prepare(self, job_id: str, url: str, model: Model) -> Still:
-        """Download `url` and make a still of it for `model`.
+    async def prepare(self, job_id: str, url: str, model: Model) -> PreparedImage:
+        """Download `url` and make an image of it for `model`.
 
-        Raises `bot.media.image.StillRefused` with the rule it breaks, or `StillUnreachable`.
+        Raises `ImageRejected` with the rule it breaks, `ImageUnreachable`, or `MediaPoolError`.
         """
         source = self._folder / f"{job_id}.source"
-        limits = Limits(
+        limits = ImageLimits(
             max_source_bytes=MAX_SOURCE_BYTES,
-            max_bytes=model.max_still_bytes,
-            min_side=model.min_still_side,
-            max_ratio=model.max_still_ratio,
+            max_bytes=model.max_image_bytes,
+            min_side=model.min_image_side,
+            max_ratio=model.max_image_ratio,
         )
         try:
             await self._download(url, source)
-            return await self._workshop.still(source, self._folder / f"{job_id}.still", limits)
+            return await self._pool.prepare_image(source, self._folder / f"{job_id}.image", limits)
         finally:
             with suppress(FileNotFoundError):
                 source.unlink()
@@ -55,27 +48,27 @@ class Stills:
     async def _download(self, url: str, source: Path) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                await self._fetcher.download(
+                await self._downloader.download(
                     url, source, max_bytes=MAX_SOURCE_BYTES, seconds=DOWNLOAD_SECONDS
                 )
                 return
-            except TooLarge:
-                raise StillRefused("too_many_bytes", limit=MAX_SOURCE_BYTES) from None
-            except FetchError as error:
+            except DownloadTooLarge:
+                raise ImageRejected("too_many_bytes", limit=MAX_SOURCE_BYTES) from None
+            except DownloadError as error:
                 gone = isinstance(error, AddressRefused) or error.status in (403, 404, 410)
                 if gone or attempt == TRIES:
-                    raise StillUnreachable(str(error), gone) from None
+                    raise ImageUnreachable(str(error), gone) from None
             await asyncio.sleep(attempt)  # a hiccup of the CDN is no reason to ask the person again
 
     def held(self, job_id: str) -> Path | None:
-        """Give the still that is still on disk from accepting the job, if this process has it."""
+        """Return the image that is still on disk from accepting the job, if this process has it."""
         return next(self._files(job_id), None)
 
     def drop(self, job_id: str) -> None:
-        """Forget the still; its home is the card's message in Discord."""
+        """Forget the image; its home is the card's message in Discord."""
         for path in self._files(job_id):
             with suppress(FileNotFoundError):
                 path.unlink()
 
     def _files(self, job_id: str) -> Iterator[Path]:
-        return (path for path in self._folder.glob(f"{job_id}.still*") if path.is_file())
+        return (path for path in self._folder.glob(f"{job_id}.image*") if path.is_file())

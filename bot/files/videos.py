@@ -7,9 +7,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from bot.files.download import Fetcher, FetchError
-from bot.media.pool import Workshop, WorkshopError
-from bot.media.values import CannotFit, NotAVideo
+from bot.errors import BrokenVideo, CannotFit, MediaPoolError, NotAVideo
+from bot.files.download import Downloader
+from bot.media.pool import MediaPool
 
 log = logging.getLogger(__name__)
 
@@ -18,20 +18,16 @@ MAX_BYTES = 512 * 2**20
 SECONDS = 900.0
 
 
-class BrokenVideo(FetchError):
-    """The file arrived whole, and is no video."""
-
-
-class Films:
+class Videos:
     """Holds each job's video in a folder of its own, and has it probed, remuxed and fitted."""
 
-    def __init__(self, folder: Path, fetcher: Fetcher, workshop: Workshop) -> None:
+    def __init__(self, folder: Path, downloader: Downloader, pool: MediaPool) -> None:
         self._folder = folder
-        self._fetcher = fetcher
-        self._workshop = workshop
+        self._downloader = downloader
+        self._pool = pool
 
     def path(self, job_id: str) -> Path:
-        """Say where a job's video lies, or is to lie."""
+        """Return where a job's video lies, or is to lie."""
         folder = self._folder / job_id
         folder.mkdir(exist_ok=True)
         return folder / "video.mp4"
@@ -40,32 +36,32 @@ class Films:
         """Remove a job's video and all that was made of it."""
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
-    async def fetch(self, job_id: str, url: str, fetcher: Fetcher | None = None) -> Path:
-        """Download a job's video, unless it lies here already; raises `FetchError`, or `BrokenVideo`.
+    async def fetch(self, job_id: str, url: str, downloader: Downloader | None = None) -> Path:
+        """Download a job's video, unless it lies here already; raises `DownloadError`, or `BrokenVideo`.
 
-        A `fetcher` of its own is for a video that comes from somewhere else than Novita.
+        A `downloader` of its own is for a video that comes from somewhere else than Novita.
         """
         path = self.path(job_id)
         if not path.exists():
-            await (fetcher or self._fetcher).download(url, path, max_bytes=MAX_BYTES, seconds=SECONDS)
+            await (downloader or self._downloader).download(url, path, max_bytes=MAX_BYTES, seconds=SECONDS)
             try:
-                await self._workshop.probe(path)
+                await self._pool.probe(path)
             except NotAVideo:
                 path.unlink()
                 raise BrokenVideo("what Novita hands out is no video") from None
-            except WorkshopError as error:
+            except MediaPoolError as error:
                 log.warning("a video could not be looked at: %s", error)
         return path
 
     async def playable(self, path: Path) -> Path | None:
-        """Give a file that plays in every client: itself or a remux; None: only encoding helps."""
+        """Return a file that plays in every client: itself or a remux; None: only encoding helps."""
         try:
-            video = await self._workshop.probe(path)
+            video = await self._pool.probe(path)
             if video.plays_inline:
                 return path
             if video.needs_only_remux:
-                return (await self._workshop.remux(path, path.with_name("remuxed.mp4"))).path
-        except (NotAVideo, WorkshopError) as error:
+                return (await self._pool.remux(path, path.with_name("remuxed.mp4"))).path
+        except (NotAVideo, MediaPoolError) as error:
             log.warning("a video could not be looked at, so it goes as it is: %s", error)
             return path
         return None
@@ -76,8 +72,8 @@ class Films:
         if target.exists():
             return target
         try:
-            return (await self._workshop.fit(path, target, max_bytes)).path
-        except (CannotFit, NotAVideo, WorkshopError) as error:
+            return (await self._pool.fit(path, target, max_bytes)).path
+        except (CannotFit, NotAVideo, MediaPoolError) as error:
             log.warning("a video could not be fitted: %s", error)
             with suppress(FileNotFoundError):
                 target.unlink()

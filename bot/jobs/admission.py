@@ -1,4 +1,4 @@
-"""Waiting for one's turn to render, and hearing how the line moves; the ledger decides whose turn it is."""
+"""Waiting for one's turn to render, and hearing how the line moves; the store decides whose turn it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from bot.store.jobs import Ledger
+from bot.store.queue import QueueStore
 
 log = logging.getLogger(__name__)
 
@@ -38,25 +38,25 @@ Moved = Callable[[int, bool], None]
 """Hears a job's place in the line, from 1, and whether Novita takes nobody at the moment."""
 
 
-class Turns:
+class Admission:
     """At most `limit` renders at once, and `per_minute` begun in any minute, over all processes."""
 
-    def __init__(self, ledger: Ledger, limit: int, per_minute: int) -> None:
-        self._ledger = ledger
+    def __init__(self, queue: QueueStore, limit: int, per_minute: int) -> None:
+        self._queue = queue
         self._limit = limit
         self._per_minute = per_minute
         self._line: dict[str, tuple[asyncio.Future[None], Callable[[int, bool], None]]] = {}
         self._nudged = asyncio.Event()
-        self._usher: asyncio.Task[None] | None = None
+        self._lookout: asyncio.Task[None] | None = None
 
     async def wait(self, job_id: str, moved: Moved) -> None:
-        """Return when it is the turn of a job that stands in the ledger's line."""
+        """Return when it is the turn of a job that stands in line."""
         turn = asyncio.get_running_loop().create_future()
-        context = contextvars.copy_context()  # the usher is everybody's, what it tells is this job's
+        context = contextvars.copy_context()  # the lookout is everybody's, what it tells is this job's
         self._line[job_id] = turn, lambda place, paused: context.run(moved, place, paused)
         self.nudge()
-        if self._usher is None or self._usher.done():
-            self._usher = asyncio.create_task(self._ush(), context=contextvars.Context())
+        if self._lookout is None or self._lookout.done():
+            self._lookout = asyncio.create_task(self._look_out(), context=contextvars.Context())
         try:
             await turn
         finally:
@@ -68,15 +68,15 @@ class Turns:
 
     async def pause(self, seconds: float) -> None:
         """Let nobody in for some seconds, in no process: the account's limit is hit."""
-        await self._ledger.pause_line(seconds)
+        await self._queue.pause(seconds)
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._usher is not None:
-            self._usher.cancel()
-            await asyncio.gather(self._usher, return_exceptions=True)
+        if self._lookout is not None:
+            self._lookout.cancel()
+            await asyncio.gather(self._lookout, return_exceptions=True)
 
-    async def _ush(self) -> None:
+    async def _look_out(self) -> None:
         """Look at the line, for as long as somebody of this process stands in it."""
         told: dict[str, Told] = {}
         while self._line:
@@ -93,7 +93,7 @@ class Turns:
 
     async def _look(self, told: dict[str, Told]) -> None:
         ours = list(self._line)
-        line = await self._ledger.line(self._limit, self._per_minute)
+        line = await self._queue.advance(self._limit, self._per_minute)
         places = {job_id: place for place, job_id in enumerate(line.waiting, start=1)}
         for job_id in ours:
             turn, moved = self._line.get(job_id, (None, None))

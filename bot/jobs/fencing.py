@@ -1,8 +1,8 @@
 """The last look before something leaves that cannot be taken back: is the job still this run's?
 
-The ledger's guard keeps a process that was paused, and whose jobs others took over, from writing. This keeps
+The store's guard keeps a process that was paused, and whose jobs others took over, from writing. This keeps
 it from paying and posting: once a connection is there and before a byte is sent, and again while a long body
-is on its way, the ledger is asked. Only reading requests pass unasked.
+is on its way, the database is asked. Only reading requests pass unasked.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from typing import Any
 
 import aiohttp
 
-from bot.domain.job import Job, Superseded
+from bot.domain.job import Job
+from bot.errors import LeaseLost
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 STALE = 3.0
-"""How many seconds an answer of the ledger's is believed; a dead worker's jobs are taken over much later."""
+"""How many seconds an answer of the database's is believed; dead workers' jobs are taken over much later."""
 AWAY = 15.0
-"""How many seconds to wait for the ledger's answer before a request that was not begun yet."""
+"""How many seconds to wait for the database's answer before a request that was not begun yet."""
 
-_driven: ContextVar[Job | None] = ContextVar("driven", default=None)
+_running: ContextVar[Job | None] = ContextVar("running", default=None)
 
 
-def set_run(job: Job) -> None:
+def set_job(job: Job) -> None:
     """Say which job, in which run, everything is for that this task does from now on."""
-    _driven.set(job)
+    _running.set(job)
 
 
 class Fence:
-    """Asks `owns` for every writing request made for a job, and raises `Superseded` into it."""
+    """Asks `owns` for every writing request made for a job, and raises `LeaseLost` into it."""
 
     def __init__(self, owns: Callable[[Job], Awaitable[bool]]) -> None:
         self._owns = owns
@@ -51,7 +52,7 @@ class Fence:
     async def _starting(
         self, _session: object, request: SimpleNamespace, params: aiohttp.TraceRequestStartParams
     ) -> None:
-        request.job = None if params.method in READING else _driven.get()
+        request.job = None if params.method in READING else _running.get()
 
     async def _connected(self, _session: object, request: SimpleNamespace, _params: Any) -> None:
         if request.job is not None:
@@ -59,7 +60,7 @@ class Fence:
                 async with asyncio.timeout(AWAY):
                     await self._ask(request)
             except TimeoutError:  # nothing was sent, and this is the error that says so
-                raise aiohttp.ConnectionTimeoutError("the ledger does not answer") from None
+                raise aiohttp.ConnectionTimeoutError("the database does not answer") from None
 
     async def _sending(self, _session: object, request: SimpleNamespace, _params: Any) -> None:
         if request.job is not None and time.monotonic() - request.asked > STALE:
@@ -69,7 +70,7 @@ class Fence:
         while True:
             began = time.monotonic()
             if not await self._owns(request.job):
-                raise Superseded(request.job.id)
+                raise LeaseLost(request.job.id)
             request.asked = time.monotonic()
             if request.asked - began < STALE:  # else this process was paused between the question and here
                 return

@@ -1,4 +1,4 @@
-"""What the road needs of Discord; `bot.messaging.publisher` is the real one."""
+"""What jobs need of Discord and of whoever runs them: `bot.messaging` and `bot.engines` are the real ones."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.job import How, Job, Stage
+from bot.domain.job import DeliveryMethod, Job, Stage
 
 
 @dataclass(frozen=True)
-class Placed:
+class PostedCard:
     """Where the card stands and where the video goes."""
 
     card_id: int
@@ -19,34 +19,66 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Sent:
+class PostedVideo:
     """The message that brings a video."""
 
     channel_id: int
     message_id: int
-    how: How
+    method: DeliveryMethod
 
 
-class Front(Protocol):
-    """All but `show` raise `Unreachable` or `Refused`, and may be repeated: each finds what it did before."""
+@dataclass(frozen=True)
+class Reply:
+    """An interaction's first reply, to be filled in while its token lives; `upload_limit` is in bytes."""
 
-    async def place(self, job: Job, still: Callable[[], Awaitable[Path]]) -> Placed:
-        """Make the card stand and its thread exist; `still` is asked for only if the card has none yet."""
+    token: str
+    guild_id: int | None
+    upload_limit: int
+    locale: str
 
-    async def still_url(self, channel_id: int, card_id: int) -> str:
-        """Sign a fresh address for the still that a card carries."""
 
-    def show(self, job: Job, stage: Stage) -> None:
+class Notifier(Protocol):
+    """All but `update_card` raise `TemporaryError` or `PermanentError`, and find what they did before."""
+
+    async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
+        """Make the card stand and its thread exist; `image` is asked for only if the card has none yet."""
+
+    async def image_url(self, channel_id: int, message_id: int) -> str:
+        """Sign a fresh address for the image that a card carries."""
+
+    def update_card(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""
 
-    async def delivered(self, job: Job) -> Sent | None:
+    async def find_video(self, job: Job) -> PostedVideo | None:
         """Find the video that an earlier run posted."""
 
-    async def deliver(self, job: Job, video: Path) -> Sent:
+    async def deliver(self, job: Job, video: Path) -> PostedVideo:
         """Post the video, once: attached, or fitted, or as a link."""
 
-    async def elsewhere(self, job: Job) -> int | None:
+    async def fallback(self, job: Job) -> int | None:
         """Name the next place for a video that its target does not take, None when there is none left."""
 
-    async def tell(self, job: Job) -> None:
-        """Show on the card how the job ended, and say so to the asker unless the video itself did."""
+    async def notify(self, job: Job) -> None:
+        """Show on the card how the job ended, and say so to the requester unless the video itself did."""
+
+    async def video_url(self, job: Job) -> str | None:
+        """Sign a fresh address for the video in the message that brought it; None when it is not there."""
+
+    async def redeliver(self, job: Job, video: Path, reply: Reply) -> None:
+        """Fill in a reply with the video: attached, or fitted, or as a link that lives."""
+
+
+class Engine(Protocol):
+    """Who runs jobs."""
+
+    async def start(self) -> int:
+        """Take up every open job where it stands; return how many there are."""
+
+    def submit(self, job_id: str) -> None:
+        """Have a job run that was just written down."""
+
+    def reschedule(self, job_id: str) -> None:
+        """Have a job run afresh, also one that sleeps until it is time to look again."""
+
+    async def stop(self) -> None:
+        """Let go of every job where it stands, once the paid requests on their way are written down."""

@@ -1,48 +1,82 @@
-"""A finished video, fetched again for whoever asked for it then."""
+"""A finished video again, in a reply to whoever asked for it: attached, fitted, or as a link that lives."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from bot.domain.job import Job
-from bot.domain.retry import Unreachable
-from bot.files.download import Fetcher, FetchError
-from bot.files.videos import Films
-from bot.messaging.publisher import Delivery
-from bot.novita.client import AnswerLost, NovitaClient
+from bot.domain.job import Job, new_id
+from bot.domain.retry import RetryBudget
+from bot.errors import N_, AnswerLost, DownloadError, PermanentError, Refusal, TemporaryError
+from bot.files.download import Downloader
+from bot.files.videos import Videos
+from bot.jobs.notifier import Notifier, Reply
+from bot.novita.client import NovitaClient
 from bot.novita.codec import Succeeded
 
+REPLY_SECONDS = 600.0
+"""How long a reply is tried for; its token dies after 15 minutes."""
 
-class Shelf:
+
+class Redelivery:
     """Fetches from the message that brought the video, and else from Novita, which may still have it."""
 
     def __init__(
-        self, delivery: Delivery, novita: NovitaClient, discord_files: Fetcher, films: Films
+        self, notifier: Notifier, novita: NovitaClient, discord_files: Downloader, videos: Videos
     ) -> None:
-        self._delivery = delivery
+        self._notifier = notifier
         self._novita = novita
         self._discord_files = discord_files
-        self._films = films
+        self._videos = videos
 
-    async def take(self, job: Job, key: str) -> Path | None:
-        """Put the video into a file that is dropped by `key`; None when it is nowhere any more."""
-        with suppress(FetchError, Unreachable):  # Novita may have it
-            if url := await self._delivery.video_url(job):
-                return await self._films.fetch(key, url, self._discord_files)
-        with suppress(FetchError, AnswerLost):
-            answer = await self._novita.result(job.task_id or "")
+    async def redeliver(self, job: Job, reply: Reply) -> None:
+        """Bring a job's video into a reply; raises `Refusal`."""
+        key = new_id()
+        try:
+            job, video = await self._fetch(job, key)
+            await self._fill_in(job, video, reply)
+        finally:
+            self._videos.drop(key)
+
+    async def _fetch(self, job: Job, key: str) -> tuple[Job, Path]:
+        """Put the video into a file that is dropped by `key`, with a link of Novita's only while it lives."""
+        if (job.task.video_expires_at or 0) < time.time():
+            job = replace(job, task=replace(job.task, video_url=None))
+        with suppress(DownloadError, TemporaryError, PermanentError):  # Novita may have it
+            if url := await self._notifier.video_url(job):
+                return job, await self._videos.fetch(key, url, self._discord_files)
+        with suppress(DownloadError, AnswerLost):
+            answer = await self._novita.result(job.task.task_id or "")
             if isinstance(answer, Succeeded):
-                return await self._films.fetch(key, answer.video_url)
-        return None
+                expires = time.time() + answer.ttl
+                task = replace(job.task, video_url=answer.video_url, video_expires_at=expires)
+                return replace(job, task=task), await self._videos.fetch(key, answer.video_url)
+        raise Refusal(
+            N_("The message with this video is gone, and Novita does not keep it any more."),
+            N_("The render was paid once."),
+            title=N_("Not found"),
+        )
 
-    async def fit(self, path: Path, max_bytes: int) -> Path | None:
-        """Make it play and fit; None when it cannot."""
-        playable = await self._films.playable(path)
-        if playable is not None and playable.stat().st_size <= max_bytes:
-            return playable
-        return await self._films.fitted(path, max_bytes)
-
-    def put_back(self, key: str) -> None:
-        """Remove the file."""
-        self._films.drop(key)
+    async def _fill_in(self, job: Job, video: Path, reply: Reply) -> None:
+        budget = RetryBudget(REPLY_SECONDS)
+        while True:
+            try:
+                return await self._notifier.redeliver(job, video, reply)
+            except PermanentError:
+                raise Refusal(
+                    N_("The video is larger than Discord takes here."),
+                    N_("Try it in another server, or in a boosted one."),
+                    title=N_("Not possible here"),
+                ) from None
+            except TemporaryError as error:
+                if not budget.allows(error):
+                    raise Refusal(
+                        N_("Discord does not take the video just now."),
+                        N_("Please try again in a few minutes."),
+                        title=N_("Not now"),
+                    ) from None
+                delay = budget.delay(error)
+            await asyncio.sleep(delay)

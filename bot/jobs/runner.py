@@ -1,7 +1,7 @@
 """One job from wherever it stands to its end.
 
-Calling `Road.drive` twice, or from two processes, is harmless: the later call owns the row, and the earlier
-one's next write is refused. Resuming after a crash is the same call.
+Calling `JobRunner.run` twice, or from two processes, is harmless: the later call owns the row, and the
+earlier one's next write is refused. Resuming after a crash is the same call.
 """
 
 from __future__ import annotations
@@ -11,25 +11,36 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bot.domain import polling as pacing
-from bot.domain.job import Cost, Job, Rendering, Sending, Stage, State, Superseded, Ticket, Waiting
-from bot.domain.retry import Busy, Patience, Refused, Unreachable
-from bot.files.download import FetchError
-from bot.files.images import Stills, StillUnreachable
-from bot.files.videos import BrokenVideo, Films
-from bot.jobs import fencing as fence
-from bot.jobs.admission import Turns
-from bot.jobs.notifier import Front, Sent
-from bot.jobs.submission import Payments, said, warn_operator
-from bot.media.values import StillRefused
-from bot.novita.client import AnswerLost, NovitaClient
+from bot.domain import polling
+from bot.domain.job import Charge, Job, QueueLease, Rendering, Sending, Stage, State, Waiting
+from bot.domain.retry import RetryBudget, backoff
+from bot.errors import (
+    AnswerLost,
+    BrokenVideo,
+    DownloadError,
+    ImageRejected,
+    ImageUnreachable,
+    LeaseLost,
+    OutdatedVersion,
+    PermanentError,
+    RateLimited,
+    TemporaryError,
+)
+from bot.files.images import Images
+from bot.files.videos import Videos
+from bot.jobs import fencing
+from bot.jobs.admission import Admission
+from bot.jobs.notifier import Notifier, PostedVideo
+from bot.jobs.submission import Submission, said, warn_operator
+from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Pending, Problem, Repeat, Succeeded, TaskFailed
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL, Model
-from bot.store.jobs import Ledger
+from bot.store.jobs import JobStore
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,48 +55,65 @@ FRESH_TASK_TRIES = 5
 """How often a task may be unknown at first: the submit's answer can be ahead of Novita's own books."""
 
 
-class Road:
+@dataclass(frozen=True)
+class RunnerConfig:
+    """What the operator chose; `poll_seconds` between polls at first, `render_timeout` in seconds."""
+
+    models: Mapping[str, Model]
+    poll_seconds: float
+    render_timeout: float
+
+
+class JobRunner:
     """The steps of a job, in their order, and the parts they need; all the waiting is in here."""
 
     def __init__(
         self,
-        ledger: Ledger,
-        payments: Payments,
+        store: JobStore,
         novita: NovitaClient,
-        front: Front,
-        stills: Stills,
-        films: Films,
-        turns: Turns,
-        models: Mapping[str, Model],
-        *,
-        poll_seconds: float,
-        render_timeout: float,
+        notifier: Notifier,
+        images: Images,
+        videos: Videos,
+        admission: Admission,
+        config: RunnerConfig,
     ) -> None:
-        self.ledger = ledger
-        self.payments = payments
-        self.novita = novita
-        self.front = front
-        self.stills = stills
-        self.films = films
-        self.turns = turns
-        self.models = models
-        self.poll_seconds = poll_seconds
-        self.render_timeout = render_timeout
+        self._store = store
+        self._novita = novita
+        self._notifier = notifier
+        self._images = images
+        self._videos = videos
+        self._admission = admission
+        self._config = config
+        self._submission = Submission(store, novita)
         self._polled = 0
 
-    async def drive(self, job_id: str, ticket: Ticket | None = None) -> None:
+    async def drain(self, seconds: float) -> None:
+        """Wait some seconds, at most, until the paid requests on their way are answered and written down."""
+        if not self._submission.under_way:
+            return
+        log.info("waiting for %d paid requests to be answered", len(self._submission.under_way))
+        _, unanswered = await asyncio.wait(self._submission.under_way, timeout=seconds)
+        for request in unanswered:  # found in `submitting` by the next start, which asks a person
+            request.cancel()
+        await asyncio.gather(*unanswered, return_exceptions=True)
+
+    def forget(self, job_id: str) -> None:
+        """Drop what this process holds for a job that is run elsewhere."""
+        self._images.drop(job_id)
+
+    async def run(self, job_id: str, lease: QueueLease | None = None) -> None:
         """Take a job from wherever it stands to its end, and tell people how it ended."""
         try:
-            job = await self.ledger.claim(job_id, ticket)
-            fence.set_run(job)
+            job = await self._store.claim(job_id, lease)
+            fencing.set_job(job)
             while (step := self._next(job)) is not None:
                 job = await step(job)
-        except Superseded:
+        except LeaseLost:
             log.info("job %s: another run has it", job_id)
         finally:
-            self.turns.nudge()
-            self.stills.drop(job_id)
-            self.films.drop(job_id)
+            self._admission.nudge()
+            self._images.drop(job_id)
+            self._videos.drop(job_id)
 
     def _next(self, job: Job) -> Callable[[Job], Awaitable[Job]] | None:
         """Name the one step that is next for a job as it stands; None: its road is at its end."""
@@ -98,98 +126,99 @@ class Road:
                 return self._rendering
             case State.RENDERED:
                 return self._rendered
-        if not job.told:
-            return self._tell
-        return self._look_again if job.check_at is not None else None
+        if not job.outcome.notified:
+            return self._notify
+        return self._look_again if job.outcome.check_at is not None else None
 
     # --- accepted: nothing is paid yet ----------------------------------------------------------------------
 
     async def _accepted(self, job: Job) -> Job:
-        model = self.models.get(job.model)
+        model = self._config.models.get(job.request.model)
         if model is None:
-            return await self.ledger.fail(job, "model_unknown", job.model)
+            return await self._store.fail(job, "model_unknown", job.request.model)
         try:
-            job = await self._place(job, model)
-            job = await self._turn(job)
-            still = await self._patiently(job, lambda: self._still(job, model), Waiting)
-            return await self._pay(job, model, still)
-        except StillRefused as error:
-            return await self.ledger.fail(job, "still_refused", error.rule)
-        except (Refused, Unreachable, StillUnreachable) as error:
-            return await self.ledger.fail(job, "not_started", str(error))
+            job = await self._post_card(job, model)
+            job = await self._wait_for_turn(job)
+            image = await self._with_retries(job, lambda: self._image(job, model), Waiting)
+            return await self._submit(job, model, image)
+        except ImageRejected as error:
+            return await self._store.fail(job, "still_refused", error.rule)
+        except (PermanentError, TemporaryError, ImageUnreachable) as error:
+            return await self._store.fail(job, "not_started", str(error))
 
-    async def _place(self, job: Job, model: Model) -> Job:
-        """Make sure the card stands with its still, and the thread, whatever an earlier run got done."""
-        if job.card_id is None or job.target_id is None:
-            place = partial(self.front.place, job, lambda: self._still(job, model))
-            placed = await self._patiently(job, place, None)
+    async def _post_card(self, job: Job, model: Model) -> Job:
+        """Make sure the card stands with its image, and the thread, whatever an earlier run got done."""
+        if job.destination.card_id is None or job.destination.target_id is None:
+            post = partial(self._notifier.post_card, job, lambda: self._image(job, model))
+            posted = await self._with_retries(job, post, None)
             # What opened the first card is of no more use, and not ours to keep.
-            job = await self.ledger.note(
+            job = await self._store.update(
                 job,
-                card_id=placed.card_id,
-                target_id=placed.target_id,
-                token=None,
+                card_id=posted.card_id,
+                target_id=posted.target_id,
+                reply_token=None,
                 source_url=None,
                 queued_at=time.time(),
             )
-        self.front.show(job, Waiting())
+        self._notifier.update_card(job, Waiting())
         return job
 
-    async def _turn(self, job: Job) -> Job:
+    async def _wait_for_turn(self, job: Job) -> Job:
         """Wait in line, unless this job's turn has come in an earlier run."""
-        if job.turn_at is not None:
+        if job.admission.turn_at is not None:
             return job
-        if job.queued_at is None:
-            job = await self.ledger.note(job, queued_at=time.time())
+        if job.admission.queued_at is None:
+            job = await self._store.update(job, queued_at=time.time())
 
         def moved(position: int, paused: bool) -> None:
-            self.front.show(job, Waiting(position, because="busy" if paused else ""))
+            self._notifier.update_card(job, Waiting(position, because="busy" if paused else ""))
 
-        await self.turns.wait(job.id, moved)
+        await self._admission.wait(job.id, moved)
         return job
 
-    async def _still(self, job: Job, model: Model) -> Path:
-        """Get the still: from this disk, from the card, or, without a card yet, from the command."""
-        if held := self.stills.held(job.id):
+    async def _image(self, job: Job, model: Model) -> Path:
+        """Return the image: from this disk, from the card, or, without a card yet, from the command."""
+        if held := self._images.held(job.id):
             return held
-        if job.card_id is not None:
-            url = await self.front.still_url(job.channel_id, job.card_id)
-        elif job.origin_channel_id is not None and job.origin_card_id is not None:
-            url = await self.front.still_url(job.origin_channel_id, job.origin_card_id)
+        if job.destination.card_id is not None:
+            url = await self._notifier.image_url(job.destination.channel_id, job.destination.card_id)
+        elif job.source.channel_id is not None and job.source.message_id is not None:
+            url = await self._notifier.image_url(job.source.channel_id, job.source.message_id)
         else:
-            url = job.source_url or ""
+            url = job.source.url or ""
         try:
-            return (await self.stills.prepare(job.id, url, model)).path
-        except StillUnreachable as error:
+            return (await self._images.prepare(job.id, url, model)).path
+        except ImageUnreachable as error:
             if error.gone:
                 raise
-            raise Unreachable(str(error)) from None
+            raise TemporaryError(str(error)) from None
 
-    async def _pay(self, job: Job, model: Model, still: Path) -> Job:
-        """Order the render, and again only where it is certain that nothing was bought."""
-        patience = Patience()
+    async def _submit(self, job: Job, model: Model, image: Path) -> Job:
+        """Submit the render, and again only where it is certain that nothing was bought."""
+        budget = RetryBudget()
         while True:
-            job, hold_up = await self.payments.pay(job, model, still)
-            if hold_up is None:
+            job, trouble = await self._submission.submit(job, model, image)
+            if trouble is None:
                 return job
-            if not patience.bears(hold_up):
-                return await self.ledger.fail(job, "novita_away", str(hold_up))
-            delay = patience.delay(hold_up)
-            if isinstance(hold_up, Busy):
+            if not budget.allows(trouble):
+                return await self._store.fail(job, "novita_away", str(trouble))
+            delay = budget.delay(trouble)
+            if isinstance(trouble, RateLimited):
                 # The limit is the account's: nobody else need try meanwhile, and this job gets in line again.
-                await self.turns.pause(delay)
-                job = await self.ledger.note(job, turn_at=None)
-                self.front.show(job, Waiting(because="busy"))
-                job = await self._turn(job)
+                await self._admission.pause(delay)
+                job = await self._store.update(job, turn_at=None)
+                self._notifier.update_card(job, Waiting(because="busy"))
+                job = await self._wait_for_turn(job)
             else:
-                self.front.show(job, Waiting(because="novita_away"))
+                because = "outdated" if isinstance(trouble, OutdatedVersion) else "novita_away"
+                self._notifier.update_card(job, Waiting(because=because))
                 await asyncio.sleep(delay)
 
     # --- submitting: found so after a crash -----------------------------------------------------------------
 
     async def _found_submitting(self, job: Job) -> Job:
         """Nobody knows whether the request arrived, so it is never sent again by itself."""
-        return await self.payments.unconfirmed(job, "interrupted")
+        return await self._submission.unconfirmed(job, "interrupted")
 
     # --- rendering: paid, and Novita has it -----------------------------------------------------------------
 
@@ -201,47 +230,47 @@ class Road:
             self._polled -= 1
 
     async def _poll_to_its_end(self, job: Job) -> Job:
-        model = self.models.get(job.model, CATALOGUE[DEFAULT_MODEL])
-        started = job.submitted_at or job.created_at
-        expected = pacing.expected_at(started, model.typical_seconds, job.duration)
-        misses, patience = 0, Patience(bound=None)
+        model = self._config.models.get(job.request.model, CATALOGUE[DEFAULT_MODEL])
+        started = job.task.submitted_at or job.created_at
+        expected = polling.expected_at(started, model.typical_seconds, job.request.duration)
+        misses, budget = 0, RetryBudget(bound=None)
         if time.time() - started < FRESH_SECONDS:  # else the card tells more than that, or will after a poll
-            self.front.show(job, Rendering(expected, queued=True))
+            self._notifier.update_card(job, Rendering(expected, queued=True))
         # Soon, also for what was found long under way; yet a thousand found at once are spread out.
-        delay = pacing.next_poll(0.0, self.poll_seconds, self._polled)
+        delay = polling.next_poll(0.0, self._config.poll_seconds, self._polled)
         while True:
             await asyncio.sleep(delay)
             elapsed = time.time() - started
-            delay = pacing.next_poll(elapsed, self.poll_seconds, self._polled)
+            delay = polling.next_poll(elapsed, self._config.poll_seconds, self._polled)
             match await self._poll(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
                 case TaskFailed(message):
                     # Whether Novita charges a task that failed is not documented.
-                    return await self.ledger.fail(job, "task_failed", message, Cost.UNKNOWN)
+                    return await self._store.fail(job, "task_failed", message, Charge.UNKNOWN)
                 case Problem(kind=Kind.PROVIDER, repeat=Repeat.NO) as problem:
-                    return await self.ledger.fail(job, "task_failed", said(problem), Cost.UNKNOWN)
+                    return await self._store.fail(job, "task_failed", said(problem), Charge.UNKNOWN)
                 case Problem(kind=Kind.NO_TASK) if (misses := misses + 1) > FRESH_TASK_TRIES:
-                    return await self.ledger.fail(job, "task_lost", "TASK_NOT_FOUND", Cost.UNKNOWN)
+                    return await self._store.fail(job, "task_lost", "TASK_NOT_FOUND", Charge.UNKNOWN)
                 case Pending() as pending:
-                    misses, patience = 0, Patience(bound=None)
-                    expected = pacing.revised(expected, pending.eta, time.time())
-                    self.front.show(job, Rendering(expected, queued=not pending.started))
+                    misses, budget = 0, RetryBudget(bound=None)
+                    expected = polling.revised(expected, pending.eta, time.time())
+                    self._notifier.update_card(job, Rendering(expected, queued=not pending.started))
                 case Problem() as problem:
-                    delay = patience.delay(Unreachable(problem.reason, problem.retry_after))
+                    delay = budget.delay(TemporaryError(problem.reason, problem.retry_after))
                     warn_operator(job, model, problem)
                 case AnswerLost() as error:
-                    delay = patience.delay(Unreachable(str(error)))
-                    self.front.show(job, Rendering(expected, because="novita_away"))
+                    delay = budget.delay(TemporaryError(str(error)))
+                    self._notifier.update_card(job, Rendering(expected, because="novita_away"))
             # After the poll, so that a job found long past its time is asked for at least once.
-            if elapsed > self.render_timeout:
-                minutes = f"{self.render_timeout / 60:g} minutes"
-                later = time.time() + self.render_timeout
-                return await self.ledger.fail(job, "deadline", minutes, Cost.UNKNOWN, check_at=later)
+            if elapsed > self._config.render_timeout:
+                minutes = f"{self._config.render_timeout / 60:g} minutes"
+                later = time.time() + self._config.render_timeout
+                return await self._store.fail(job, "deadline", minutes, Charge.UNKNOWN, check_at=later)
 
     async def _poll(self, job: Job) -> Pending | Succeeded | TaskFailed | Problem | AnswerLost:
         try:
-            answer = await self.novita.result(job.task_id or "")
+            answer = await self._novita.result(job.task.task_id or "")
         except AnswerLost as error:
             return error
         if isinstance(answer, Pending) and answer.unknown_status:
@@ -249,110 +278,110 @@ class Road:
         return answer
 
     async def _is_rendered(self, job: Job, video: Succeeded) -> Job:
-        return await self.ledger.move(
+        return await self._store.move(
             job,
             State.RENDERED,
             video_url=video.video_url,
             video_expires_at=time.time() + video.ttl,
-            cost=Cost.PAID,
+            charge=Charge.PAID,
             problem="",
             reason="",
-            told=False,
+            notified=False,
             check_at=None,
         )
 
     # --- rendered: the video is ours to fetch and to bring --------------------------------------------------
 
     async def _rendered(self, job: Job) -> Job:
-        self.turns.nudge()  # Novita is done with it, so the next may render
-        self.front.show(job, Sending())
+        self._admission.nudge()  # Novita is done with it, so the next may render
+        self._notifier.update_card(job, Sending())
         while True:
             try:
                 sent = await self._bring(job)
-            except FetchError as error:
-                return await self.ledger.fail(job, "video_gone", str(error), Cost.PAID)
-            except Unreachable as error:
-                return await self.ledger.fail(job, "undelivered", str(error), Cost.PAID)
-            except Refused as error:
+            except DownloadError as error:
+                return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
+            except TemporaryError as error:
+                return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
+            except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
-                target = await self._patiently(job, partial(self.front.elsewhere, job), Sending)
+                target = await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
                 if target is None:
-                    return await self.ledger.fail(job, "undelivered", str(error), Cost.PAID)
+                    return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
                 # Written before anything is posted there, so that after a crash it is looked for there.
-                job = await self.ledger.note(job, target_id=target, detour=error.detour)
+                job = await self._store.update(job, target_id=target, fallback_reason=error.fallback_reason)
             else:
-                return await self.ledger.move(
+                return await self._store.move(
                     job,
                     State.DELIVERED,
                     video_message_id=sent.message_id,
                     target_id=sent.channel_id,
-                    how=sent.how,
+                    delivery_method=sent.method,
                 )
 
-    async def _bring(self, job: Job) -> Sent:
+    async def _bring(self, job: Job) -> PostedVideo:
         """Fetch the video and post it, unless an earlier run posted it and died before writing that down."""
-        earlier = await self._patiently(job, partial(self.front.delivered, job), Sending)
+        earlier = await self._with_retries(job, partial(self._notifier.find_video, job), Sending)
         if earlier is not None:
             return earlier
         job = await self._fetch(job)
-        deliver = partial(self.front.deliver, job, self.films.path(job.id))
-        return await self._patiently(job, deliver, Sending)
+        deliver = partial(self._notifier.deliver, job, self._videos.path(job.id))
+        return await self._with_retries(job, deliver, Sending)
 
     async def _fetch(self, job: Job) -> Job:
-        """Have the video on disk, with a fresh link when the first has died; raises `FetchError` at last."""
-        patience, broken = Patience(), 0
+        """Have the video on disk, with a fresh link when the first has died; raises `DownloadError`."""
+        budget, broken = RetryBudget(), 0
         while True:
             try:
-                await self.films.fetch(job.id, job.video_url or "")
+                await self._videos.fetch(job.id, job.task.video_url or "")
                 return job
-            except FetchError as error:
-                hold_up = Unreachable(str(error), error.retry_after)
+            except DownloadError as error:
+                trouble = TemporaryError(str(error), error.retry_after)
                 broken += isinstance(error, BrokenVideo)
-                if broken > BROKEN_TRIES or not patience.bears(hold_up):
+                if broken > BROKEN_TRIES or not budget.allows(trouble):
                     raise
-            self.front.show(job, Sending(because="novita_away"))
-            await asyncio.sleep(patience.delay(hold_up))
+            self._notifier.update_card(job, Sending(because="novita_away"))
+            await asyncio.sleep(budget.delay(trouble))
             # Whether asking again signs afresh is not documented; it costs nothing.
             if isinstance(answer := await self._poll(job), Succeeded):
                 expires = time.time() + answer.ttl
-                job = await self.ledger.note(job, video_url=answer.video_url, video_expires_at=expires)
+                job = await self._store.update(job, video_url=answer.video_url, video_expires_at=expires)
 
     # --- ended ----------------------------------------------------------------------------------------------
 
-    async def _tell(self, job: Job) -> Job:
-        self.turns.nudge()
-        with suppress(Refused, Unreachable):
-            await self._patiently(job, partial(self.front.tell, job), None)
-        return await self.ledger.note(job, told=True)
+    async def _notify(self, job: Job) -> Job:
+        self._admission.nudge()
+        with suppress(PermanentError, TemporaryError):
+            await self._with_retries(job, partial(self._notifier.notify, job), None)
+        return await self._store.update(job, notified=True)
 
     async def _look_again(self, job: Job) -> Job:
         """Ask once more, later, for a task that was given up, before it is called lost."""
-        await asyncio.sleep(max(0.0, (job.check_at or 0) - time.time()))
+        await asyncio.sleep(max(0.0, (job.outcome.check_at or 0) - time.time()))
         for attempt in range(1, LATE_TRIES + 1):
             match await self._poll(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
                 case AnswerLost() | Problem(kind=Kind.PROVIDER | Kind.LOAD):
-                    await asyncio.sleep(pacing.backoff(attempt))
+                    await asyncio.sleep(backoff(attempt))
                 case _:
                     break
-        return await self.ledger.note(job, check_at=None, problem="lost", told=False)
+        return await self._store.update(job, check_at=None, problem="lost", notified=False)
 
     # --- waiting --------------------------------------------------------------------------------------------
 
-    async def _patiently(
+    async def _with_retries(
         self, job: Job, action: Callable[[], Awaitable[T]], stage: Callable[..., Stage] | None
     ) -> T:
         """Repeat what is free and safe to repeat while the other side is away; the card says so."""
-        patience = Patience()
+        budget = RetryBudget()
         while True:
             try:
                 return await action()
-            except Unreachable as hold_up:
-                if not patience.bears(hold_up):
+            except TemporaryError as trouble:
+                if not budget.allows(trouble):
                     raise
-                log.info("job %s: waiting: %s", job.id, hold_up)
+                log.info("job %s: waiting: %s", job.id, trouble)
                 if stage is not None:
-                    self.front.show(job, stage(because="discord_away"))
-                delay = patience.delay(hold_up)
+                    self._notifier.update_card(job, stage(because="discord_away"))
+                delay = budget.delay(trouble)
             await asyncio.sleep(delay)

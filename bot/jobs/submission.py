@@ -12,12 +12,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.domain.job import Cost, Job, State
-from bot.domain.retry import Busy, Unreachable
-from bot.novita.client import AnswerLost, NotSent, NovitaClient
-from bot.novita.codec import Kind, Order, Problem, Repeat, Submitted
+from bot.domain.job import Charge, Job, State
+from bot.errors import AnswerLost, NotSent, OutdatedVersion, RateLimited, TemporaryError
+from bot.novita.client import NovitaClient
+from bot.novita.codec import Kind, Problem, Repeat, Submitted
 from bot.novita.models import Model
-from bot.store.jobs import Ledger
+from bot.store.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +28,21 @@ REMEDIES: Mapping[Kind, str] = {
 }
 """What the operator can do, for the problems that are the operator's."""
 
-Outcome = tuple[Job, Unreachable | None]
-"""The job as it stands then, with the hold-up if it is back where it was: accepted, and nothing paid."""
+Outcome = tuple[Job, TemporaryError | None]
+"""The job as it stands then, with the trouble if it is back where it was: accepted, and nothing paid."""
 
 
-class Payments:
+class Submission:
     """Sends paid requests; `under_way` are those whose answer is not written down yet."""
 
-    def __init__(self, ledger: Ledger, novita: NovitaClient) -> None:
-        self._ledger = ledger
+    def __init__(self, store: JobStore, novita: NovitaClient) -> None:
+        self._store = store
         self._novita = novita
         self.under_way: set[asyncio.Task[Outcome]] = set()
 
-    async def pay(self, job: Job, model: Model, still: Path) -> Outcome:
+    async def submit(self, job: Job, model: Model, image: Path) -> Outcome:
         """Submit a job, once; a caller that is cancelled leaves the request to reach its commit."""
-        task = asyncio.create_task(self._pay(job, model, still))
+        task = asyncio.create_task(self._submit(job, model, image))
         self.under_way.add(task)
         task.add_done_callback(self._over)
         return await asyncio.shield(task)
@@ -50,18 +50,19 @@ class Payments:
     def _over(self, task: asyncio.Task[Outcome]) -> None:
         self.under_way.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.warning("a payment ended early (%s); its job is taken up again", type(error).__name__)
+            log.warning("a submission ended early (%s); its job is taken up again", type(error).__name__)
 
-    async def _pay(self, job: Job, model: Model, still: Path) -> Outcome:
-        order = Order(job.prompt, job.duration, job.negative_prompt, job.cfg_scale)
-        form = "png" if still.suffix == ".png" else "jpeg"
+    async def _submit(self, job: Job, model: Model, image: Path) -> Outcome:
         try:
-            # Opened before the row says so: a stop may let go of the job, and drop its still, meanwhile.
-            with still.open("rb") as file:
-                job = await self._ledger.move(job, State.SUBMITTING, submitted_at=time.time())
-                answer = await self._novita.submit(model, order, file, form)
+            # Opened before the row says so: a stop may let go of the job, and drop its image, meanwhile.
+            with image.open("rb") as file:
+                job = await self._store.move(job, State.SUBMITTING, submitted_at=time.time())
+                answer = await self._novita.submit(model, job.request, file, job.source.format)
+        except OutdatedVersion as error:
+            log.error("job %s: this version of Kinora is too old to pay (%s): upgrade it", job.id, error)
+            return job, error
         except NotSent as error:
-            return await self._not_now(job, Unreachable(str(error)))
+            return await self._not_now(job, TemporaryError(str(error)))
         except AnswerLost as error:
             return await self.unconfirmed(job, str(error)), None
         match answer:
@@ -69,20 +70,20 @@ class Payments:
                 # Logged before it is written down: should the disk fail just now, the id is not lost with it.
                 log.info("job %s: paid for, Novita's task is %s", job.id, task_id)
                 now = time.time()
-                return await self._ledger.move(job, State.RENDERING, task_id=task_id, submitted_at=now), None
+                return await self._store.move(job, State.RENDERING, task_id=task_id, submitted_at=now), None
             case Problem(kind=Kind.LOAD, repeat=Repeat.LATER):
-                return await self._not_now(job, Busy(answer.reason, answer.retry_after))
+                return await self._not_now(job, RateLimited(answer.reason, answer.retry_after))
             case Problem(repeat=Repeat.LATER):
-                return await self._not_now(job, Unreachable(answer.reason, answer.retry_after))
+                return await self._not_now(job, TemporaryError(answer.reason, answer.retry_after))
             case Problem(repeat=Repeat.ASK):
                 return await self.unconfirmed(job, answer.reason), None
             case Problem():
                 warn_operator(job, model, answer)
-                cost = Cost.UNKNOWN if answer.may_cost else Cost.NOTHING
-                return await self._ledger.fail(job, answer.kind, said(answer), cost), None
+                charge = Charge.UNKNOWN if answer.may_cost else Charge.NOTHING
+                return await self._store.fail(job, answer.kind, said(answer), charge), None
 
-    async def _not_now(self, job: Job, hold_up: Unreachable) -> Outcome:
-        return await self._ledger.move(job, State.ACCEPTED), hold_up
+    async def _not_now(self, job: Job, trouble: TemporaryError) -> Outcome:
+        return await self._store.move(job, State.ACCEPTED), trouble
 
     async def unconfirmed(self, job: Job, reason: str) -> Job:
         """Leave a job to its person: it may or may not have been charged."""
@@ -92,8 +93,8 @@ class Payments:
             job.id,
             reason,
         )
-        return await self._ledger.move(
-            job, State.UNCONFIRMED, problem="unconfirmed", reason=reason, cost=Cost.UNKNOWN
+        return await self._store.move(
+            job, State.UNCONFIRMED, problem="unconfirmed", reason=reason, charge=Charge.UNKNOWN
         )
 
 
@@ -105,5 +106,5 @@ def warn_operator(job: Job, model: Model | None, problem: Problem) -> None:
 
 
 def said(problem: Problem) -> str:
-    """Give Novita's name for a problem, and its words."""
+    """Return Novita's name for a problem, and its words."""
     return f"{problem.reason}: {problem.message}" if problem.message else problem.reason

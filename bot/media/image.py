@@ -1,4 +1,4 @@
-"""Make a still that a model accepts out of whatever file someone attached, or say which rule it breaks.
+"""Make an image that a model accepts out of whatever file someone attached, or say which rule it breaks.
 
 Pure and synchronous, and meant to run in `bot.media.worker`: nobody vouches for the bytes.
 """
@@ -15,8 +15,9 @@ from pathlib import Path
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from bot.errors import ImageRejected
 from bot.media.sniff import DECODED, BrokenContainer, check_container, check_png_pixels, sniff
-from bot.media.values import Format, Limits, Still, StillRefused
+from bot.media.values import Format, ImageLimits, PreparedImage
 
 # Pillow's own cap does not name the sides. Ours does, and is checked before every decode.
 Image.MAX_IMAGE_PIXELS = None
@@ -46,59 +47,61 @@ _FULL_COLOUR_QUALITY = 90  # from here on, colour is kept at full resolution
 _PNG_PIXELS = 4_000_000  # a larger PNG takes seconds to write and seldom fits
 
 
-def prepare(source: Path, target_stem: Path, limits: Limits) -> Still:
-    """Write the still made from `source` to `target_stem` plus .jpg or .png.
+def prepare(source: Path, target_stem: Path, limits: ImageLimits) -> PreparedImage:
+    """Write the image made from `source` to `target_stem` plus .jpg or .png.
 
     A JPEG or PNG that fits is copied as it is. Anything else becomes the best JPEG that fits, or a PNG when
-    it is small and was lossless; neither carries metadata. Raises `StillRefused`; an `OSError` is the disk's.
+    it is small and was lossless; neither carries metadata. Raises `ImageRejected`; `OSError` is the disk's.
     """
     data, kind = _read(source, limits)
     with warnings.catch_warnings(action="ignore"):  # Pillow's doubts about a file that it reads all the same
         return _prepare(data, kind, target_stem, limits)
 
 
-def _prepare(data: bytes, kind: str, target_stem: Path, limits: Limits) -> Still:
+def _prepare(data: bytes, kind: str, target_stem: Path, limits: ImageLimits) -> PreparedImage:
     try:
-        done: list[str] = []
-        picture, size, fits = _decode(data, kind, limits, done)
+        changes: list[str] = []
+        picture, size, fits = _decode(data, kind, limits, changes)
         if fits:
             return _write(target_stem, "png" if kind == "png" else "jpeg", data, size, ())
-        picture = _normalise(picture, data, kind, done)
+        picture = _normalise(picture, data, kind, changes)
         form, encoded, picture = _encode(picture, _is_lossless(data, kind), limits)
     except MemoryError:
-        raise StillRefused("too_hard", kind=kind) from None
+        raise ImageRejected("too_hard", kind=kind) from None
     if picture.size not in (size, size[::-1]):
-        done.append(f"scaled:{picture.width}x{picture.height}")
-    done.insert(0, "reencoded" if form == kind else f"converted_from:{kind}")
-    return _write(target_stem, form, encoded, picture.size, tuple(done))
+        changes.append(f"scaled:{picture.width}x{picture.height}")
+    changes.insert(0, "reencoded" if form == kind else f"converted_from:{kind}")
+    return _write(target_stem, form, encoded, picture.size, tuple(changes))
 
 
-def _read(source: Path, limits: Limits) -> tuple[bytes, str]:
+def _read(source: Path, limits: ImageLimits) -> tuple[bytes, str]:
     size = source.stat().st_size
     if size == 0:
-        raise StillRefused("empty", bytes=0)
+        raise ImageRejected("empty", bytes=0)
     if size > limits.max_source_bytes:
-        raise StillRefused("too_many_bytes", bytes=size, limit=limits.max_source_bytes)
+        raise ImageRejected("too_many_bytes", bytes=size, limit=limits.max_source_bytes)
     data = source.read_bytes()
     kind = sniff(data)
     if kind in ("", "text"):
-        raise StillRefused("not_an_image", kind=kind)
+        raise ImageRejected("not_an_image", kind=kind)
     if kind not in DECODED:
-        raise StillRefused("unsupported", kind=kind)
+        raise ImageRejected("unsupported", kind=kind)
     return data, kind
 
 
-def _write(stem: Path, form: Format, data: bytes, size: tuple[int, int], done: tuple[str, ...]) -> Still:
+def _write(
+    stem: Path, form: Format, data: bytes, size: tuple[int, int], changes: tuple[str, ...]
+) -> PreparedImage:
     path = stem.with_name(stem.name + _SUFFIX[form])
     path.write_bytes(data)
-    return Still(path, form, *size, len(data), done)
+    return PreparedImage(path, form, *size, len(data), changes)
 
 
 # Reading: everything here meets bytes that nobody vouches for.
 
 
 def _decode(
-    data: bytes, kind: str, limits: Limits, done: list[str]
+    data: bytes, kind: str, limits: ImageLimits, changes: list[str]
 ) -> tuple[Image.Image, tuple[int, int], bool]:
     """Return the decoded first frame, its size as the file has it, and whether the file fits as it is."""
     with _refusing(kind):
@@ -110,7 +113,7 @@ def _decode(
             check_png_pixels(data)
         if _is_animated(picture, kind):
             _check_later_frames(data, kind, limits)
-            done.append("first_frame")
+            changes.append("first_frame")
         if kind == "jpeg":
             picture = _load_jpeg(picture, _fits(picture, data, kind, limits), limits)
         else:
@@ -128,17 +131,17 @@ def _refusing(kind: str) -> Iterator[None]:
     """Turn whatever a decoder raises (Pillow's plugins raise almost anything) into a refusal."""
     try:
         yield
-    except (StillRefused, MemoryError):
+    except (ImageRejected, MemoryError):
         raise
     except BrokenContainer as error:
-        raise StillRefused(error.rule, kind=kind, detail=str(error)) from None
+        raise ImageRejected(error.rule, kind=kind, detail=str(error)) from None
     except UnidentifiedImageError as error:  # its text is the address of a buffer
-        raise StillRefused("corrupt", kind=kind, detail="the header cannot be read") from error
+        raise ImageRejected("corrupt", kind=kind, detail="the header cannot be read") from error
     except Exception as error:
         # Of the other kinds `check_container` has seen the end, so what is missing inside is damage.
         ended = kind in ("jpeg", "bmp") and (isinstance(error, EOFError) or "truncated" in str(error).lower())
         detail = f"{type(error).__name__}: {error}"[:200]
-        raise StillRefused("truncated" if ended else "corrupt", kind=kind, detail=detail) from error
+        raise ImageRejected("truncated" if ended else "corrupt", kind=kind, detail=detail) from error
 
 
 def _open(data: bytes, kind: str) -> Image.Image:
@@ -150,7 +153,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=[kind.upper()])
 
 
-def _check_size(picture: Image.Image, kind: str, limits: Limits) -> None:
+def _check_size(picture: Image.Image, kind: str, limits: ImageLimits) -> None:
     """Hold the upright size against the limits; reads no pixel."""
     width, height = picture.size
     if _turn(picture) in _SIDEWAYS:
@@ -161,13 +164,13 @@ def _check_size(picture: Image.Image, kind: str, limits: Limits) -> None:
     elif kind == "webp":  # its decoder holds two canvases, and Pillow a copy
         pixels //= 2
     if width * height > pixels:
-        raise StillRefused("too_many_pixels", width=width, height=height, limit=pixels)
+        raise ImageRejected("too_many_pixels", width=width, height=height, limit=pixels)
     if min(width, height) < limits.min_side:
-        raise StillRefused("too_small", width=width, height=height, limit=limits.min_side)
+        raise ImageRejected("too_small", width=width, height=height, limit=limits.min_side)
     if width > height * limits.max_ratio:
-        raise StillRefused("too_wide", width=width, height=height, limit=limits.max_ratio)
+        raise ImageRejected("too_wide", width=width, height=height, limit=limits.max_ratio)
     if height > width * limits.max_ratio:
-        raise StillRefused("too_tall", width=width, height=height, limit=limits.max_ratio)
+        raise ImageRejected("too_tall", width=width, height=height, limit=limits.max_ratio)
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
@@ -180,7 +183,7 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _fits(picture: Image.Image, data: bytes, kind: str, limits: Limits) -> bool:
+def _fits(picture: Image.Image, data: bytes, kind: str, limits: ImageLimits) -> bool:
     return (
         kind in ("jpeg", "png")
         and len(data) <= limits.max_bytes
@@ -192,7 +195,7 @@ def _fits(picture: Image.Image, data: bytes, kind: str, limits: Limits) -> bool:
     )
 
 
-def _load_jpeg(picture: Image.Image, only_to_check: bool, limits: Limits) -> Image.Image:
+def _load_jpeg(picture: Image.Image, only_to_check: bool, limits: ImageLimits) -> Image.Image:
     """Decode a JPEG to no more pixels than are needed: every byte is read, at a fraction of the memory."""
     width, height = picture.size
     if only_to_check:
@@ -219,8 +222,8 @@ def _is_lossless(data: bytes, kind: str) -> bool:
     return kind in ("png", "gif", "bmp") or (kind == "webp" and data[12:16] == b"VP8L")
 
 
-def _check_later_frames(data: bytes, kind: str, limits: Limits) -> None:
-    """Decode the frames after the first too, as many as make up one still of the greatest size.
+def _check_later_frames(data: bytes, kind: str, limits: ImageLimits) -> None:
+    """Decode the frames after the first too, as many as make up one image of the greatest size.
 
     Only the first one is used, but a broken animation is likely not what its sender saw.
     """
@@ -237,27 +240,27 @@ def _check_later_frames(data: bytes, kind: str, limits: Limits) -> None:
 # Making: from here on it is only pixels.
 
 
-def _normalise(picture: Image.Image, data: bytes, kind: str, done: list[str]) -> Image.Image:
-    """Return the picture upright, as plain 8-bit sRGB or grey with no metadata; adds to `done`."""
+def _normalise(picture: Image.Image, data: bytes, kind: str, changes: list[str]) -> Image.Image:
+    """Return the picture upright, as plain 8-bit sRGB or grey with no metadata; adds to `changes`."""
     turn, profile = _turn(picture), picture.info.get("icc_profile")
     if _is_16bit(data, kind):
-        done.append("16bit")
+        changes.append("16bit")
         picture.info.pop("transparency", None)  # one colour of 2^48 that is to be clear: no tool writes it
         if picture.mode.startswith("I"):  # Pillow's own conversion clips to white
             picture = picture.point(lambda value: value / 256, "L")
     if picture.has_transparency_data:
-        picture = _flatten(picture, done)
+        picture = _flatten(picture, changes)
     if picture.mode == "CMYK":
-        done.append("cmyk")
-    picture = _to_srgb(picture, profile, done)
+        changes.append("cmyk")
+    picture = _to_srgb(picture, profile, changes)
     if turn is not None:
-        done.append("rotated")
+        changes.append("rotated")
         picture = picture.transpose(turn)
     picture.info = {}  # Pillow writes some of it into the new file
     return picture
 
 
-def _flatten(picture: Image.Image, done: list[str]) -> Image.Image:
+def _flatten(picture: Image.Image, changes: list[str]) -> Image.Image:
     """Put transparent parts on white, as pages do: the colours under them were never meant to be seen.
 
     Black, the other habit, would swallow dark lettering, and most cut-outs are made for light pages.
@@ -267,14 +270,14 @@ def _flatten(picture: Image.Image, done: list[str]) -> Image.Image:
         picture = picture.convert("RGBA")
     if picture.getchannel("A").getextrema()[0] == 255:  # transparency that is not used
         return picture.convert("L" if grey else "RGB")
-    done.append("flattened")
+    changes.append("flattened")
     page = Image.new("RGB", picture.size, _WHITE)
     page.paste(picture, mask=picture)
     page.info = dict(picture.info)
     return page.convert("L") if grey else page
 
 
-def _to_srgb(picture: Image.Image, profile: bytes | None, done: list[str]) -> Image.Image:
+def _to_srgb(picture: Image.Image, profile: bytes | None, changes: list[str]) -> Image.Image:
     """Return the picture as sRGB, or as grey when it has no colour."""
     if picture.mode in ("1", "L", "I", "I;16"):
         return picture.convert("L")
@@ -287,12 +290,12 @@ def _to_srgb(picture: Image.Image, profile: bytes | None, done: list[str]) -> Im
             icc = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if "sRGB" not in ImageCms.getProfileDescription(icc):
                 converted = ImageCms.profileToProfile(picture, icc, _SRGB, outputMode="RGB")
-                done.append("colours")
+                changes.append("colours")
                 return converted or picture
     return picture.convert("RGB") if picture.mode == "CMYK" else picture
 
 
-def _encode(picture: Image.Image, lossless: bool, limits: Limits) -> tuple[Format, bytes, Image.Image]:
+def _encode(picture: Image.Image, lossless: bool, limits: ImageLimits) -> tuple[Format, bytes, Image.Image]:
     """Return the best encoding that fits, and the picture in it: a smaller one, if nothing else helped."""
     if lossless and picture.width * picture.height <= _PNG_PIXELS:
         encoded = _save(picture, "PNG")
@@ -304,7 +307,7 @@ def _encode(picture: Image.Image, lossless: bool, limits: Limits) -> tuple[Forma
             return "jpeg", _best_jpeg(picture, least, limits.max_bytes), picture
         picture = _shrink(picture, 0.95 * math.sqrt(limits.max_bytes / len(least)))
         if min(picture.size) < limits.min_side:
-            raise StillRefused("too_many_bytes", bytes=len(least), limit=limits.max_bytes)
+            raise ImageRejected("too_many_bytes", bytes=len(least), limit=limits.max_bytes)
 
 
 def _best_jpeg(picture: Image.Image, least: bytes, max_bytes: int) -> bytes:

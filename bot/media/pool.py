@@ -1,6 +1,6 @@
 """Media work at arm's length: in processes that a crash, a bomb or a hang in a C library takes down alone.
 
-Stills, probes and remuxes are quick and share one bench; fits are long and have another, so nobody's still
+Images, probes and remuxes are quick and share one bench; fits are long and have another, so nobody's image
 waits behind somebody's video. A process starts with its bench's first job, stays warm for the next ones, and
 is replaced when it crashed, hung, was abandoned or has done its share.
 """
@@ -18,7 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot.media.values import CannotFit, Limits, NotAVideo, Still, StillRefused, Video
+from bot.errors import CannotFit, ImageRejected, MediaPoolError, NotAVideo
+from bot.media.values import ImageLimits, PreparedImage, Video
 
 _ROOT = Path(__file__).parents[2]  # where `bot` is found, wherever the bot was started
 _START_SECONDS = 60.0  # it takes a fraction of a second; a machine that is out of breath gets this long
@@ -27,19 +28,7 @@ _SHARE = 200  # jobs after which a fresh process takes over, so that what C libr
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
-class WorkshopError(Exception):
-    """Work left undone, for another reason than that its input was refused.
-
-    `reason` is "timeout", "crashed" (`detail`: the signal), "failed" (`detail`: a traceback) or "closed".
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
-        self.detail = detail
-
-
-class Workshop:
+class MediaPool:
     """The functions of `image` and `video`, awaited; a timeout is in seconds of work, the queue aside."""
 
     def __init__(self, processes: int = 1, long_processes: int = 1) -> None:
@@ -51,37 +40,41 @@ class Workshop:
         """List the processes that are running."""
         return [worker.process.pid for bench in (self._quick, self._long) for worker in bench.workers]
 
-    async def still(self, source: Path, target_stem: Path, limits: Limits, *, timeout: float = 20.0) -> Still:
+    async def prepare_image(
+        self, source: Path, target_stem: Path, limits: ImageLimits, *, timeout: float = 20.0
+    ) -> PreparedImage:
         """Call `image.prepare`; a file that hangs or crashes a decoder is refused like any other bad one."""
         try:
             made = await self._quick.do(
-                timeout, "still", source=source, target_stem=target_stem, limits=asdict(limits)
+                timeout, "image", source=source, target_stem=target_stem, limits=asdict(limits)
             )
-        except WorkshopError as error:
+        except MediaPoolError as error:
             if error.reason == "timeout":
-                raise StillRefused("too_hard", seconds=timeout) from error
+                raise ImageRejected("too_hard", seconds=timeout) from error
             if error.reason == "crashed":  # SIGKILL is how a system short of memory ends a process
-                raise StillRefused("too_hard" if error.detail == "SIGKILL" else "corrupt", kind="") from error
+                raise ImageRejected(
+                    "too_hard" if error.detail == "SIGKILL" else "corrupt", kind=""
+                ) from error
             raise
-        return Still(**{**made, "path": Path(made["path"]), "done": tuple(made["done"])})
+        return PreparedImage(**{**made, "path": Path(made["path"]), "changes": tuple(made["changes"])})
 
     async def probe(self, source: Path, *, timeout: float = 20.0) -> Video:
-        """Call `video.probe`; raises `NotAVideo`, or `WorkshopError`."""
+        """Call `video.probe`; raises `NotAVideo`, or `MediaPoolError`."""
         return _video(await self._quick.do(timeout, "probe", source=source))
 
     async def remux(self, source: Path, target: Path, *, timeout: float = 60.0) -> Video:
-        """Call `video.remux`; raises `NotAVideo`, or `WorkshopError`."""
+        """Call `video.remux`; raises `NotAVideo`, or `MediaPoolError`."""
         return _video(await self._quick.do(timeout, "remux", source=source, target=target))
 
     async def fit(self, source: Path, target: Path, max_bytes: int, *, timeout: float = 300.0) -> Video:
-        """Call `video.fit`; raises `NotAVideo`, `CannotFit`, or `WorkshopError`.
+        """Call `video.fit`; raises `NotAVideo`, `CannotFit`, or `MediaPoolError`.
 
-        After a `WorkshopError` or a cancellation, unfinished files may lie where `target` was to be.
+        After a `MediaPoolError` or a cancellation, unfinished files may lie where `target` was to be.
         """
         return _video(await self._long.do(timeout, "fit", source=source, target=target, max_bytes=max_bytes))
 
     async def close(self) -> None:
-        """End every process; work in hand fails with a `WorkshopError` ("closed")."""
+        """End every process; work in hand fails with a `MediaPoolError` ("closed")."""
         await asyncio.gather(self._quick.close(), self._long.close())
 
 
@@ -97,7 +90,7 @@ class _Bench:
         self._closed = False
 
     async def do(self, timeout: float, call: str, **arguments: Any) -> dict[str, Any]:
-        """Have one request done when its turn comes; raises what `_outcome` raises, or `WorkshopError`."""
+        """Have one request done when its turn comes; raises what `_outcome` raises, or `MediaPoolError`."""
         request = {"call": call, **{name: _jsonable(value) for name, value in arguments.items()}}
         async with self._places:
             worker = await self._take()
@@ -105,8 +98,8 @@ class _Bench:
                 answer = await worker.ask(request, timeout)
             except BaseException as error:
                 self._bury(worker)  # a cancelled caller's answer must not become the next one's
-                if self._closed and isinstance(error, WorkshopError):
-                    raise WorkshopError("closed") from error
+                if self._closed and isinstance(error, MediaPoolError):
+                    raise MediaPoolError("closed") from error
                 raise
             if worker.asked < _SHARE:
                 self._idle.append(worker)
@@ -128,18 +121,18 @@ class _Bench:
                 return worker
             self._bury(worker)
         if self._closed:
-            raise WorkshopError("closed")
+            raise MediaPoolError("closed")
         worker = await _Worker.start(self._nice)
         self.workers.add(worker)
         try:
             await worker.listen(_START_SECONDS)
             if self._closed:
-                raise WorkshopError("closed")
-        except WorkshopError as error:  # not the input's fault: it has not been seen yet
+                raise MediaPoolError("closed")
+        except MediaPoolError as error:  # not the input's fault: it has not been seen yet
             self._bury(worker)
             if self._closed:
-                raise WorkshopError("closed") from error
-            raise WorkshopError("failed", f"a process did not start ({error})") from error
+                raise MediaPoolError("closed") from error
+            raise MediaPoolError("failed", f"a process did not start ({error})") from error
         except BaseException:
             self._bury(worker)
             raise
@@ -195,8 +188,8 @@ class _Worker:
                     return words
                 code = await self.process.wait()
         except TimeoutError:
-            raise WorkshopError("timeout", f"{timeout:g} s") from None
-        raise WorkshopError("crashed", signal.Signals(-code).name if code < 0 else f"exit code {code}")
+            raise MediaPoolError("timeout", f"{timeout:g} s") from None
+        raise MediaPoolError("crashed", signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -222,11 +215,11 @@ def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
     match answer:
         case {"done": done}:
             return dict(done)
-        case {"refused": "still", "rule": rule, "actual": actual}:
-            raise StillRefused(rule, **actual)
+        case {"refused": "image", "rule": rule, "actual": actual}:
+            raise ImageRejected(rule, **actual)
         case {"refused": "video", "detail": detail}:
             raise NotAVideo(detail)
         case {"refused": "size", "smallest": smallest, "max_bytes": max_bytes}:
             raise CannotFit(smallest, max_bytes)
         case _:
-            raise WorkshopError("failed", str(answer.get("failed", answer)))
+            raise MediaPoolError("failed", str(answer.get("failed", answer)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Format = Literal["jpeg", "png"]
 Rule = Literal[
@@ -23,8 +23,8 @@ Rule = Literal[
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a still may be: the sender's part (source bytes, pixels) and the model's (the rest)."""
+class ImageLimits:
+    """What a source image may be: the sender's part (source bytes, pixels) and the model's (the rest)."""
 
     max_source_bytes: int = 25 * 2**20
     max_bytes: int = 7 * 10**6
@@ -36,10 +36,10 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Still:
-    """A still that fits its limits.
+class PreparedImage:
+    """An image that fits its limits.
 
-    `done` says what was done to it, each at most once and in this order: "converted_from:<kind>" (webp, heif,
+    `changes` says what was done to it, each at most once, in this order: "converted_from:<kind>" (webp, heif,
     avif, gif, bmp, png) or "reencoded" (the same format, written afresh), "first_frame" (of an animation),
     "16bit", "flattened" (transparent parts are white now), "cmyk", "colours" (from another ICC profile to
     sRGB), "rotated" (by its EXIF orientation), "scaled:<width>x<height>" (to this size). Empty: the source,
@@ -51,16 +51,7 @@ class Still:
     width: int
     height: int
     bytes: int
-    done: tuple[str, ...]
-
-
-class StillRefused(Exception):
-    """A file that cannot become a still: `rule` says why, `actual` holds that rule's values (see `Rule`)."""
-
-    def __init__(self, rule: Rule, **actual: Any) -> None:
-        super().__init__(rule, actual)
-        self.rule: Rule = rule
-        self.actual = actual
+    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,16 +93,3 @@ class Video:
 
 
 REMUXED = frozenset({"container", "moov_at_end", "fragmented"})
-
-
-class NotAVideo(Exception):
-    """A file in which no video can be decoded."""
-
-
-class CannotFit(Exception):
-    """A video that stays too large however small it is made; `smallest` is what was reached, in bytes."""
-
-    def __init__(self, smallest: int, max_bytes: int) -> None:
-        super().__init__(f"{smallest} bytes at the smallest, {max_bytes} allowed")
-        self.smallest = smallest
-        self.max_bytes = max_bytes

@@ -24,8 +24,9 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from bot.errors import CannotFit, NotAVideo
 from bot.media.sniff import BrokenContainer, boxes
-from bot.media.values import CannotFit, NotAVideo, Video
+from bot.media.values import Video
 
 av.logging.set_level(None)  # what decoders have to say about a file comes with the exception
 

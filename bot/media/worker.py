@@ -1,4 +1,4 @@
-"""The process in which hostile bytes are decoded: `python -m bot.media.worker NICE`, run by `workshop.py`.
+"""The process in which hostile bytes are decoded: `python -m bot.media.worker NICE`, run by `pool.py`.
 
 It says `{"ready": true}` on stdout, then answers each line of JSON on stdin with one of its own:
 `{"done": …}`, `{"refused": …}` or `{"failed": …}`. It ends with its stdin, so also when the bot was killed.
@@ -19,16 +19,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from bot.errors import CannotFit, ImageRejected, NotAVideo
 from bot.media import image, video
-from bot.media.values import CannotFit, Limits, NotAVideo, StillRefused, Video
+from bot.media.values import ImageLimits, Video
 
-_ADDRESS_SPACE = 3 * 2**30  # bytes; four times what the largest still allowed takes
+_ADDRESS_SPACE = 3 * 2**30  # bytes; four times what the largest image allowed takes
 
 Words = dict[str, Any]
 
 
-def _still(request: Words) -> Words:
-    made = image.prepare(Path(request["source"]), Path(request["target_stem"]), Limits(**request["limits"]))
+def _image(request: Words) -> Words:
+    made = image.prepare(
+        Path(request["source"]), Path(request["target_stem"]), ImageLimits(**request["limits"])
+    )
     return {**vars(made), "path": str(made.path)}
 
 
@@ -49,7 +52,7 @@ def _video(found: Video) -> Words:
 
 
 _CALLS: dict[str, Callable[[Words], Words]] = {
-    "still": _still,
+    "image": _image,
     "probe": _probe,
     "remux": _remux,
     "fit": _fit,
@@ -60,8 +63,8 @@ def answer(request: Words) -> Words:
     """Do what a request asks for; whatever happens becomes an answer."""
     try:
         return {"done": _CALLS[request["call"]](request)}
-    except StillRefused as refusal:
-        return {"refused": "still", "rule": refusal.rule, "actual": refusal.actual}
+    except ImageRejected as refusal:
+        return {"refused": "image", "rule": refusal.rule, "actual": refusal.actual}
     except NotAVideo as refusal:
         return {"refused": "video", "detail": str(refusal)}
     except CannotFit as refusal:

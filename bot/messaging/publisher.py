@@ -1,19 +1,18 @@
 """Put a card, a video or a verdict in front of people, over Discord's REST alone: no gateway is needed.
 
-Every message this sends carries the job's id as its nonce and in its footer, so that a repeat after a crash
-finds the first one. Nothing here uses the interaction's token but the making of the card: the token dies
-after 15 minutes.
+Every message this sends carries the job's id as its nonce, and in its footer or its buttons, so that a repeat
+after a crash finds the first one. Nothing here uses an interaction's token but the first making of the card,
+and a video that is asked for again: the token dies after 15 minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -21,75 +20,77 @@ from weakref import WeakValueDictionary
 import aiohttp
 import discord
 
-from bot.domain.job import How, Job, Sending, Stage, State, Superseded, Waiting
-from bot.domain.retry import Refused, Unreachable
-from bot.files.videos import Films
-from bot.jobs.notifier import Placed, Sent
+from bot.domain.job import DeliveryMethod, Job, Sending, Stage, State, Waiting
+from bot.errors import PermanentError
+from bot.files.videos import Videos
+from bot.jobs.notifier import PostedCard, PostedVideo, Reply
+from bot.messaging.editor import MessageEditor
+from bot.messaging.errors import THREAD_EXISTS, discord_errors, too_large
 from bot.messaging.upload_limits import UploadLimits
 from bot.novita.models import Model
-from bot.ui import status as cards
+from bot.ui import results, status
+from bot.ui.components import is_button_of
+from bot.ui.i18n import Texts, texts
 
 log = logging.getLogger(__name__)
 
-ENTITY_TOO_LARGE = 40005
-INVALID_TOKEN = 50027
-THREAD_EXISTS = 160004
-# Archived threads open again by themselves when somebody posts, unless they are locked.
-DETOURS = {10003: "gone", 10008: "gone", 50083: "locked", 160005: "locked"}
 HISTORY = 100
 """How far back, in messages, an earlier run's message is looked for."""
 CUTS = 3
 """How often an upload beyond the least stated limit may break off before it counts as too large."""
-SETTLING = 0.5
-"""How long, in seconds, a card waits for its next change before it paints this one."""
+ORIGINAL = cast(int, "@original")
+"""Discord takes this name for the id of an interaction's first reply."""
+
+Post = Callable[[results.Message, discord.File | None], Awaitable[PostedVideo]]
+Words = Callable[..., results.Message]
 
 
-class Delivery:
-    """The road's front at Discord, for one bot account."""
+class Publisher:
+    """The jobs' `Notifier` at Discord, for one bot account."""
 
-    def __init__(self, client: discord.Client, models: Mapping[str, Model], films: Films) -> None:
+    def __init__(self, client: discord.Client, models: Mapping[str, Model], videos: Videos) -> None:
         self._client = client
         self._models = models
-        self._films = films
+        self._videos = videos
         self._limits = UploadLimits()
         self._cut: Counter[tuple[str, int]] = Counter()
-        self._painters: dict[str, _Painter] = {}
+        self._editors: dict[str, MessageEditor] = {}
         self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     # --- the card -------------------------------------------------------------------------------------------
 
-    async def place(self, job: Job, still: Callable[[], Awaitable[Path]]) -> Placed:
-        """Make the card stand and its thread exist; raises `Unreachable` or `Refused`."""
-        card_id = job.card_id
+    async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
+        """Make the card stand and its thread exist; raises `TemporaryError` or `PermanentError`."""
+        there = job.destination
+        card_id = there.card_id
         if card_id is None:
-            look = cards.card(job, Waiting(), self._models)
-            card_id = await self._make_card(job, await still(), discord.Embed.from_dict(look))
-            self._painter(replace(job, card_id=card_id)).stands(look)
-        with _discord_errors():
-            return Placed(card_id, await self._thread(job, card_id) if job.wants_thread else job.channel_id)
-
-    async def _make_card(self, job: Job, still: Path, embed: discord.Embed) -> int:
-        if job.token is not None:
-            # An edit, so repeating it after a crash changes nothing.
-            webhook = discord.Webhook.partial(
-                self._client.application_id or 0, job.token, client=self._client
+            embed = status.status_card(job, Waiting(), self._models, _public(job))
+            card_id = await self._make_card(job, await image(), embed)
+            self._editor(replace(job, destination=replace(there, card_id=card_id))).stands(embed)
+        with discord_errors():
+            return PostedCard(
+                card_id, await self._thread(job, card_id) if there.wants_thread else there.channel_id
             )
-            with suppress(Refused), _discord_errors():
-                message = await webhook.edit_message(
-                    cast(int, "@original"),  # Discord takes this name for the id
+
+    async def _make_card(self, job: Job, image: Path, embed: discord.Embed) -> int:
+        if job.requester.reply_token is not None:
+            # An edit, so repeating it after a crash changes nothing.
+            with suppress(PermanentError), discord_errors():
+                message = await self._webhook(job.requester.reply_token).edit_message(
+                    ORIGINAL,
                     embed=embed,
-                    attachments=[discord.File(still, filename=cards.still_name(job))],
+                    attachments=[discord.File(image, filename=status.image_name(job))],
                     allowed_mentions=discord.AllowedMentions.none(),
                 )
                 return message.id
         # The token has died, or somebody deleted the reply: the card stands in the channel on its own.
-        channel = self._channel(job.channel_id)
-        with _discord_errors():
+        channel = self._channel(job.destination.channel_id)
+        with discord_errors():
             if found := await self._find(channel, lambda message: _is_card(message, job)):
                 return found.id
             sent = await channel.send(
                 embed=embed,
-                file=discord.File(still, filename=cards.still_name(job)),
+                file=discord.File(image, filename=status.image_name(job)),
                 nonce=f"{job.id}-card",
                 allowed_mentions=discord.AllowedMentions.none(),
             )
@@ -97,9 +98,10 @@ class Delivery:
 
     async def _thread(self, job: Job, card_id: int) -> int:
         """Start the card's thread; where that is not allowed, the channel itself is the place."""
+        channel_id = job.destination.channel_id
         try:
             thread = await self._client.http.start_thread_with_message(
-                job.channel_id, card_id, name=cards.thread_name(job), auto_archive_duration=1440
+                channel_id, card_id, name=status.thread_name(job), auto_archive_duration=1440
             )
             return int(thread["id"])
         except discord.HTTPException as error:
@@ -107,171 +109,211 @@ class Delivery:
                 return card_id  # a thread from a message has that message's id
             if error.status in (400, 403, 404):
                 log.info("job %s: no thread here (%s), so the channel it is", job.id, error.code)
-                return job.channel_id
+                return channel_id
             raise
 
-    async def still_url(self, channel_id: int, card_id: int) -> str:
-        """Sign a fresh address for the still that a card carries; raises `Unreachable` or `Refused`."""
-        with _discord_errors():
-            card = await self._channel(channel_id).fetch_message(card_id)
+    async def image_url(self, channel_id: int, message_id: int) -> str:
+        """Sign a fresh address for the image that a card carries; raises like all the others."""
+        with discord_errors():
+            card = await self._channel(channel_id).fetch_message(message_id)
         for attachment in card.attachments:
             return attachment.url
-        raise Refused("the card's still was removed")
+        raise PermanentError("the card's image was removed")
 
-    def show(self, job: Job, stage: Stage) -> None:
+    def update_card(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""
-        self._painter(job).want(cards.card(job, stage, self._models))
+        self._editor(job).want(status.status_card(job, stage, self._models, _public(job)))
 
-    # --- the end --------------------------------------------------------------------------------------------
+    # --- the video ------------------------------------------------------------------------------------------
 
-    async def delivered(self, job: Job) -> Sent | None:
-        """Find the video that an earlier run posted; raises `Unreachable` or `Refused`."""
-        target = self._channel(job.target_id or job.channel_id)
-        with _discord_errors():
-            found = await self._find(target, lambda message: _brings(message, job))
+    async def find_video(self, job: Job) -> PostedVideo | None:
+        """Find the video that an earlier run posted; raises `TemporaryError` or `PermanentError`."""
+        place = self._channel(job.destination.place_id)
+        with discord_errors():
+            found = await self._find(place, lambda message: _brings(message, job))
         if found is None:
             return None
-        return Sent(target.id, found.id, How.ATTACHED if found.attachments else How.LINKED)
+        method = DeliveryMethod.ATTACHED if found.attachments else DeliveryMethod.LINKED
+        return PostedVideo(place.id, found.id, method)
 
     async def video_url(self, job: Job) -> str | None:
         """Sign a fresh address for the video in the message that brought it; None when it is not there."""
-        if job.target_id is None or job.video_message_id is None:
+        if job.destination.target_id is None or job.outcome.video_message_id is None:
             return None
-        with suppress(Refused), _discord_errors():
-            message = await self._channel(job.target_id).fetch_message(job.video_message_id)
+        with suppress(PermanentError), discord_errors():
+            channel = self._channel(job.destination.target_id)
+            message = await channel.fetch_message(job.outcome.video_message_id)
             for attachment in message.attachments:
                 return attachment.url
         return None
 
-    async def deliver(self, job: Job, video: Path) -> Sent:
-        """Post the video, once, pinging the asker: attached, or made smaller, or as a link, in this order.
+    async def deliver(self, job: Job, video: Path) -> PostedVideo:
+        """Post the video, once, pinging the requester: attached, or made smaller, or as a link.
 
-        Raises `Unreachable`, or `Refused` when this place takes no message at all.
+        Raises `TemporaryError`, or `PermanentError` when this place takes no message at all.
         """
-        if earlier := await self.delivered(job):
+        if earlier := await self.find_video(job):
             return earlier
-        place, stated = job.guild_id or 0, self._stated_limits(job)
-        playable = await self._films.playable(video)
+
+        async def post(message: results.Message, file: discord.File | None) -> PostedVideo:
+            sent = await self._post(job, job.id, message, file)
+            return PostedVideo(sent.channel.id, sent.id, DeliveryMethod.LINKED)
+
+        stated = self._stated_limits(job.destination.guild_id, job.destination.upload_limit)
+        upload = _Upload(
+            job,
+            job.destination.guild_id or 0,
+            stated,
+            _public(job),
+            results.video_message,
+            results.video_name(job),
+            post,
+        )
+        return await self._attach_or_link(upload, video)
+
+    async def redeliver(self, job: Job, video: Path, reply: Reply) -> None:
+        """Fill in a reply with the video, in the same order; raises `PermanentError` when none works."""
+
+        async def post(message: results.Message, file: discord.File | None) -> PostedVideo:
+            if file is None and not job.task.video_url:
+                raise PermanentError("the file is too large, and there is no link that lives")
+            # An edit, so that it cannot come twice.
+            sent = await self._webhook(reply.token).edit_message(
+                ORIGINAL,
+                content=message.content,
+                embed=message.embed,
+                attachments=[file] if file else [],
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+            return PostedVideo(0, sent.id, DeliveryMethod.LINKED)
+
+        stated = self._stated_limits(reply.guild_id, reply.upload_limit)
+        language, name = texts(reply.locale), f"again-{job.id}.mp4"
+        upload = _Upload(job, reply.guild_id or 0, stated, language, results.redelivered_message, name, post)
+        await self._attach_or_link(upload, video)
+
+    async def _attach_or_link(self, upload: _Upload, video: Path) -> PostedVideo:
+        """Bring a video as a file, or made smaller, or as a link."""
+        playable = await self._videos.playable(video)
         size = (playable or video).stat().st_size
-        fits = self._limits.allows(place, size, stated)
-        if playable and fits and (sent := await self._attach(job, playable, How.ATTACHED)):
+        fits = self._limits.allows(upload.place, size, upload.stated)
+        if playable and fits and (sent := await self._attach(upload, playable, DeliveryMethod.ATTACHED)):
             return sent
         # One that fits but would not play is encoded afresh with room to spare; the others are made to fit.
-        spare = [min(2 * size, max(stated, default=2 * size))]
-        targets = spare if fits and not playable else self._limits.targets(place, size, stated)
+        spare = [min(2 * size, max(upload.stated, default=2 * size))]
+        targets = spare if fits and not playable else self._limits.targets(upload.place, size, upload.stated)
         for limit in targets:
-            self.show(job, Sending(because="fitting"))
-            fitted = await self._films.fitted(video, limit)
+            if not upload.job.ended:
+                self.update_card(upload.job, Sending(because="fitting"))
+            fitted = await self._videos.fitted(video, limit)
             if fitted is None:
                 break
-            if sent := await self._attach(job, fitted, How.FITTED):
+            if sent := await self._attach(upload, fitted, DeliveryMethod.FITTED):
                 return sent
-        content, embed = cards.delivered(job, How.LINKED, self._models)
-        with _discord_errors():
-            return await self._post(job, job.id, content, embed, How.LINKED)
+        with discord_errors():
+            return await upload.post(self._words(upload, DeliveryMethod.LINKED), None)
 
-    async def _attach(self, job: Job, file: Path, how: How) -> Sent | None:
+    async def _attach(self, upload: _Upload, file: Path, method: DeliveryMethod) -> PostedVideo | None:
         """Post the video as a file; None when the place does not take one of this size."""
-        size = file.stat().st_size
-        content, embed = cards.delivered(job, how, self._models, size)
-        with _discord_errors():
+        job, size = upload.job, file.stat().st_size
+        message = self._words(upload, method, size)
+        with discord_errors():
             try:
-                # The name decides whether it plays, whatever Novita called it.
-                attachment = discord.File(file, filename=f"kinora-{job.id}.mp4")
-                return await self._post(job, job.id, content, embed, how, attachment)
+                attachment = discord.File(file, filename=upload.filename)
+                return replace(await upload.post(message, attachment), method=method)
             except discord.HTTPException as error:
-                if error.status != 413 and error.code != ENTITY_TOO_LARGE:
+                if not too_large(error):
                     raise
             except (aiohttp.ClientError, TimeoutError, OSError):
                 # Edges cut what is far too large without an answer; once or twice it may just be the line.
                 self._cut[job.id, size] += 1
-                if self._cut[job.id, size] < CUTS or size <= min(self._stated_limits(job)):
+                if self._cut[job.id, size] < CUTS or size <= min(upload.stated):
                     raise
         log.info("job %s: %d bytes are more than Discord takes here", job.id, size)
-        self._limits.refused(job.guild_id or 0, size)
+        self._limits.refused(upload.place, size)
         return None
 
-    def _stated_limits(self, job: Job) -> list[int]:
-        """List what Discord stated: with the command (the asker's Nitro included) and of the guild itself."""
-        guild = self._client.get_guild(job.guild_id) if job.guild_id else None
-        stated = [guild.filesize_limit] if guild else [discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES]
-        return [job.upload_limit, *stated] if job.upload_limit else stated
+    def _words(self, upload: _Upload, method: DeliveryMethod, size: int = 0) -> results.Message:
+        return upload.words(upload.job, method, self._models, upload.texts, size)
 
-    async def elsewhere(self, job: Job) -> int | None:
-        """Name the next place: the channel, the thread's channel, the asker's DM; None: none is left."""
-        ways = [job.channel_id, job.parent_id, await self._direct(job.asker_id)]
-        left = ways[ways.index(job.target_id) + 1 :] if job.target_id in ways else ways
+    def _stated_limits(self, guild_id: int | None, upload_limit: int) -> list[int]:
+        """List what Discord stated: with the command (the requester's Nitro included), and of the guild."""
+        guild = self._client.get_guild(guild_id) if guild_id else None
+        stated = [guild.filesize_limit] if guild else [discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES]
+        return [upload_limit, *stated] if upload_limit else stated
+
+    async def fallback(self, job: Job) -> int | None:
+        """Name the next place: the channel, the thread's channel, the requester's DM; None: none is left."""
+        there = job.destination
+        ways = [there.channel_id, there.parent_channel_id, await self._direct(job.requester.user_id)]
+        left = ways[ways.index(there.target_id) + 1 :] if there.target_id in ways else ways
         return next((way for way in left if way is not None), None)
 
-    async def _direct(self, person_id: int) -> int | None:
-        with suppress(Refused), _discord_errors():
-            return int((await self._client.http.start_private_message(person_id))["id"])
+    async def _direct(self, user_id: int) -> int | None:
+        with suppress(PermanentError), discord_errors():
+            return int((await self._client.http.start_private_message(user_id))["id"])
         return None
 
-    async def tell(self, job: Job) -> None:
-        """Show on the card how the job ended, and say so to the asker unless the video itself did."""
-        if job.state in (State.FAILED, State.UNCONFIRMED):
-            await self._tell_asker(job)
-        if job.card_id is not None:
-            painter = self._painter(job)
-            painter.want(cards.card(job, None, self._models))
-            try:
-                await painter.settle()
-            finally:
-                if not painter.busy:  # else this was cancelled, and `close` still has to end it
-                    self._painters.pop(job.id, None)
+    # --- the end --------------------------------------------------------------------------------------------
 
-    async def _tell_asker(self, job: Job) -> None:
-        content, embed = cards.verdict(job, self._models)
-        nonce = f"{job.id}-{(job.problem or job.state)[:10]}"
+    async def notify(self, job: Job) -> None:
+        """Show on the card how the job ended, and say so to the requester unless the video itself did."""
+        if job.state in (State.FAILED, State.UNCONFIRMED):
+            await self._tell_requester(job)
+        if job.destination.card_id is not None:
+            editor = self._editor(job)
+            editor.want(status.status_card(job, None, self._models, _public(job)))
+            try:
+                await editor.settle()
+            finally:
+                if not editor.busy:  # else this was cancelled, and `close` still has to end it
+                    self._editors.pop(job.id, None)
+
+    async def _tell_requester(self, job: Job) -> None:
+        nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
         place: Job | None = job
         while place is not None:
-            target = self._channel(place.target_id or place.channel_id)
+            target = self._channel(place.destination.place_id)
+            message = results.verdict(job, self._models, _public(job))
             try:
-                with _discord_errors():
-                    if not await self._find(target, lambda message: _says_the_end(message, job)):
-                        await self._post(place, nonce, content, embed, view=_buttons(job))
+                with discord_errors():
+                    if not await self._find(target, lambda found: _says_the_end(found, job)):
+                        await self._post(place, nonce, message)
                 return
-            except Refused as error:
+            except PermanentError as error:
                 log.info("job %s: its end cannot be told there: %s", job.id, error)
-                elsewhere = await self.elsewhere(place)
-                place = replace(place, target_id=elsewhere) if elsewhere else None
+                fallback = await self.fallback(place)
+                destination = replace(place.destination, target_id=fallback)
+                place = replace(place, destination=destination) if fallback else None
 
     async def close(self) -> None:
-        """Stop painting."""
-        painters = list(self._painters.values())
-        self._painters.clear()
-        for painter in painters:
-            await painter.close()
+        """Stop editing."""
+        editors = list(self._editors.values())
+        self._editors.clear()
+        for editor in editors:
+            await editor.close()
 
     # --- Discord --------------------------------------------------------------------------------------------
 
     async def _post(
-        self,
-        job: Job,
-        nonce: str,
-        content: str,
-        embed: cards.Embed,
-        how: How = How.LINKED,
-        file: discord.File | None = None,
-        view: discord.ui.View | None = None,
-    ) -> Sent:
-        target = self._channel(job.target_id or job.channel_id)
-        parts: dict[str, Any] = {"file": file, "view": view}
-        if target.id == job.channel_id and job.card_id is not None:  # no thread: say which card this answers
+        self, job: Job, nonce: str, message: results.Message, file: discord.File | None = None
+    ) -> discord.Message:
+        there = job.destination
+        target = self._channel(there.place_id)
+        parts: dict[str, Any] = {"file": file, "view": message.view}
+        if target.id == there.channel_id and there.card_id is not None:  # no thread: it answers the card
             parts["reference"] = discord.MessageReference(
-                message_id=job.card_id, channel_id=job.channel_id, fail_if_not_exists=False
+                message_id=there.card_id, channel_id=there.channel_id, fail_if_not_exists=False
             )
-        sent: discord.Message = await target.send(
-            content,
-            embed=discord.Embed.from_dict(embed),
+        return await target.send(
+            message.content,
+            embed=message.embed,
             nonce=nonce,
             allowed_mentions=discord.AllowedMentions(
-                everyone=False, roles=False, replied_user=False, users=[discord.Object(job.asker_id)]
+                everyone=False, roles=False, replied_user=False, users=[discord.Object(job.requester.user_id)]
             ),
             **{name: part for name, part in parts.items() if part is not None},
         )
-        return Sent(target.id, sent.id, how)
 
     async def _find(
         self, target: discord.PartialMessageable, wanted: Callable[[discord.Message], bool]
@@ -284,128 +326,67 @@ class Delivery:
                     return message
         return None
 
+    def _webhook(self, token: str) -> discord.Webhook:
+        """Return what an interaction's first reply is edited through."""
+        return discord.Webhook.partial(self._client.application_id or 0, token, client=self._client)
+
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
 
-    def _painter(self, job: Job) -> _Painter:
-        painter = self._painters.get(job.id)
-        if painter is None:
-            lane = self._lanes.setdefault(job.channel_id, asyncio.Lock())
-            card = self._channel(job.channel_id).get_partial_message(job.card_id or 0)
-            painter = self._painters[job.id] = _Painter(card, lane)
-        return painter
+    def _editor(self, job: Job) -> MessageEditor:
+        editor = self._editors.get(job.id)
+        if editor is None:
+            channel_id = job.destination.channel_id
+            lane = self._lanes.setdefault(channel_id, asyncio.Lock())
+            card = self._channel(channel_id).get_partial_message(job.destination.card_id or 0)
+            editor = self._editors[job.id] = MessageEditor(card, lane)
+        return editor
 
 
-class _Painter:
-    """Keeps one card as it should be: the latest look is painted, if it differs from the last.
+@dataclass(frozen=True)
+class _Upload:
+    """One video on its way into a place (by which upload limits are remembered): its words, name and road."""
 
-    Discord lets a bot edit about one message a second in a channel. So the cards of a channel take turns in
-    its lane, each paints what is true when its turn comes, and looks that passed meanwhile are never painted.
-    """
+    job: Job
+    place: int
+    stated: list[int]
+    texts: Texts
+    words: Words
+    filename: str
+    post: Post
 
-    def __init__(self, card: discord.PartialMessage, lane: asyncio.Lock) -> None:
-        self._card = card
-        self._lane = lane
-        self._wanted: cards.Embed | None = None
-        self._painted = ""
-        self._final = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    def stands(self, embed: cards.Embed) -> None:
-        self._painted = _look(embed)
-
-    def want(self, embed: cards.Embed) -> None:
-        self._wanted = embed
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._paint())
-
-    @property
-    def busy(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    async def settle(self) -> None:
-        """Return when the latest look stands; raises `Unreachable` when it could not be painted."""
-        self._final.set()
-        if self._task is not None:
-            await asyncio.shield(self._task)
-        if self._wanted is not None:
-            raise Unreachable("the card could not be edited")
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _paint(self) -> None:
-        while self._wanted is not None:
-            with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
-                await asyncio.wait_for(self._final.wait(), SETTLING)
-            async with self._lane:
-                embed = self._wanted
-                if _look(embed) != self._painted:
-                    try:
-                        with _discord_errors():
-                            # Only the embed is named, so the still stays where it is.
-                            await self._card.edit(embed=discord.Embed.from_dict(embed))
-                    except Unreachable:
-                        return  # the next change, or the end, tries again
-                    except Superseded:  # the card is another run's to paint
-                        self._wanted = None
-                        return
-                    except Refused as error:
-                        log.info("the card %s cannot be edited: %s", self._card.id, error)
-                    self._painted = _look(embed)
-            if self._wanted is embed:
-                self._wanted = None
+def _public(job: Job) -> Texts:
+    """Return the language of what everybody there reads."""
+    return texts(job.destination.guild_locale)
 
 
 def _footers(message: discord.Message) -> list[str]:
     return [embed.footer.text or "" for embed in message.embeds]
 
 
+def _custom_ids(message: discord.Message) -> list[str]:
+    rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
+    return [getattr(child, "custom_id", None) or "" for row in rows for child in row.children]
+
+
 def _is_card(message: discord.Message, job: Job) -> bool:
-    return any(attachment.filename.startswith(f"still-{job.id}.") for attachment in message.attachments)
+    return any(status.is_image_of(attachment.filename, job.id) for attachment in message.attachments)
 
 
 def _brings(message: discord.Message, job: Job) -> bool:
-    named = any(attachment.filename.startswith(f"kinora-{job.id}.") for attachment in message.attachments)
-    return named or any(cards.is_delivery(footer, job.id) for footer in _footers(message))
+    """Tell whether a message brings a job's video, as this version posts it, or a later one with buttons."""
+    if any(results.is_video_of(attachment.filename, job.id) for attachment in message.attachments):
+        return True
+    if any(results.is_video_message(footer, job.id) for footer in _footers(message)):
+        return True
+    buttons = any(is_button_of(custom_id, job.id) for custom_id in _custom_ids(message))
+    return buttons and any(attachment.filename.endswith(".mp4") for attachment in message.attachments)
 
 
 def _says_the_end(message: discord.Message, job: Job) -> bool:
-    return any(cards.is_verdict(footer, job) for footer in _footers(message))
-
-
-def _buttons(job: Job) -> discord.ui.View | None:
-    """Make a verdict's buttons; who answers them is found by their custom id, also after a restart."""
-    if not (choices := cards.choices(job)):
-        return None
-    view = discord.ui.View(timeout=None)
-    for custom_id, label in choices:
-        view.add_item(discord.ui.Button(custom_id=custom_id, label=label))
-    view.stop()  # so that discord.py does not keep it and answer in our place
-    return view
-
-
-def _look(embed: cards.Embed) -> str:
-    return json.dumps(embed, sort_keys=True)
-
-
-@contextmanager
-def _discord_errors() -> Iterator[None]:
-    """Sort Discord's refusals from its bad days.
-
-    discord.py repeats 500, 502, 504 and 429 by itself, but neither a 503 nor an upload whose connection was
-    reset.
-    """
-    try:
-        yield
-    except discord.RateLimited as error:
-        raise Unreachable("rate limited", error.retry_after) from None
-    except discord.HTTPException as error:
-        if error.code != INVALID_TOKEN and (error.status >= 500 or error.status in (401, 429)):
-            raise Unreachable(f"Discord answered {error.status}") from None
-        detour = DETOURS.get(error.code, "gone" if error.status == 404 else "forbidden")
-        raise Refused(f"Discord answered {error.status}, code {error.code}", detour) from None
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(f"no connection to Discord ({type(error).__name__})") from None
+    if results.verdict_footer(job) in _footers(message):
+        return True
+    # A later version's verdict carries its job's buttons, and no card or video is one.
+    buttons = any(is_button_of(custom_id, job.id) for custom_id in _custom_ids(message))
+    return buttons and not message.attachments and not message.embeds

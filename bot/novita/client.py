@@ -9,21 +9,15 @@ from typing import BinaryIO
 
 import aiohttp
 
+from bot.domain.request import ImageFormat, RenderRequest
+from bot.errors import AnswerLost, NotSent
 from bot.novita import codec
-from bot.novita.codec import Order, Pending, Problem, Submitted, Succeeded, TaskFailed
+from bot.novita.codec import Pending, Problem, Submitted, Succeeded, TaskFailed
 from bot.novita.models import Model
 
 # A multiple of three, so that the base64 pieces join without padding between them.
 PIECE = 3 * 64 * 1024
-MIME = {"jpeg": "image/jpeg", "png": "image/png"}
-
-
-class NotSent(Exception):
-    """The connection was never made: nothing was sent, nothing can have been charged."""
-
-
-class AnswerLost(Exception):
-    """The request went out, or may have, and no answer came back."""
+MIME: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png"}
 
 
 class NovitaClient:
@@ -53,19 +47,21 @@ class NovitaClient:
         await self._polls.close()
         await self._paid.close()
 
-    async def submit(self, model: Model, order: Order, still: BinaryIO, form: str) -> Submitted | Problem:
-        """Send the paid request, once; `still` is an open file, and `form` is "jpeg" or "png".
+    async def submit(
+        self, model: Model, request: RenderRequest, image: BinaryIO, image_format: ImageFormat
+    ) -> Submitted | Problem:
+        """Send the paid request, once; `image` is an open file.
 
         Raises `NotSent` when it certainly did not go out, `AnswerLost` when that is not certain. Never
         repeats itself.
         """
-        before, after = codec.submit_frame(model, order, MIME[form])
-        length = len(before) + 4 * -(-os.fstat(still.fileno()).st_size // 3) + len(after)
+        before, after = codec.submit_frame(model, request, MIME[image_format])
+        length = len(before) + 4 * -(-os.fstat(image.fileno()).st_size // 3) + len(after)
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         try:
             async with self._paid.post(
                 f"{self._base}/v3/async/{model.name}",
-                data=_body(before, still, after),
+                data=_body(before, image, after),
                 headers=headers,
                 allow_redirects=False,
             ) as response:
@@ -100,8 +96,8 @@ class NovitaClient:
             raise AnswerLost(type(error).__name__) from None
 
 
-async def _body(before: bytes, still: BinaryIO, after: bytes) -> AsyncIterator[bytes]:
+async def _body(before: bytes, image: BinaryIO, after: bytes) -> AsyncIterator[bytes]:
     yield before
-    while piece := still.read(PIECE):
+    while piece := image.read(PIECE):
         yield base64.b64encode(piece)
     yield after

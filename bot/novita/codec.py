@@ -12,35 +12,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.request import RenderRequest
 from bot.novita.models import Model
-
-
-@dataclass(frozen=True)
-class Order:
-    """What one render is asked to be: text as the person wrote it, duration in seconds."""
-
-    prompt: str
-    duration: int
-    negative_prompt: str = ""
-    cfg_scale: float = 0.5
-
 
 # --- requests -----------------------------------------------------------------------------------------------
 
 
-def submit_frame(model: Model, order: Order, mime: str) -> tuple[bytes, bytes]:
+def submit_frame(model: Model, request: RenderRequest, mime: str) -> tuple[bytes, bytes]:
     """Build the submit body around the place where the image's base64 goes: `(before, after)`.
 
-    The still is streamed in between from disk, so that memory does not grow with it.
+    The image is streamed in between from disk, so that memory does not grow with it.
     """
     fields: dict[str, object] = {
-        "prompt": order.prompt,
-        "duration": str(order.duration) if model.duration_type == "string" else order.duration,
-        "cfg_scale": order.cfg_scale,
+        "prompt": request.prompt,
+        "duration": str(request.duration) if model.duration_type == "string" else request.duration,
+        "cfg_scale": request.cfg_scale,
         **model.extra,
     }
-    if order.negative_prompt:
-        fields["negative_prompt"] = order.negative_prompt
+    if request.negative_prompt:
+        fields["negative_prompt"] = request.negative_prompt
     prefix = f"data:{mime};base64," if model.image_encoding == "data_uri" else ""
     before = '{"image": "' + prefix
     after = '", ' + json.dumps(fields)[1:]

@@ -30,9 +30,9 @@ class Model:
     typical_seconds: int
     extra: Mapping[str, object] = field(default_factory=dict)
     max_prompt: int = 2500
-    max_still_bytes: int = 7_000_000
-    min_still_side: int = 300
-    max_still_ratio: float = 2.5
+    max_image_bytes: int = 7_000_000
+    min_image_side: int = 300
+    max_image_ratio: float = 2.5
     retired: date | None = None
     replacement: str | None = None
 
@@ -88,7 +88,7 @@ DEFAULT_MODEL = "kling-2.5-turbo-i2v"
 
 
 def catalogue(prices: Mapping[str, Decimal]) -> Mapping[str, Model]:
-    """Give the catalogue with the operator's own prices (dollars a second) in it."""
+    """Return the catalogue with the operator's own prices (dollars a second) in it."""
     return {
         name: replace(model, dollars_per_second=prices.get(name, model.dollars_per_second))
         for name, model in CATALOGUE.items()

@@ -1,7 +1,7 @@
-"""Which database the ledger lives in, how it is opened, and how to bear with one that is away.
+"""Which database the rows live in, how it is opened, and how to bear with one that is away.
 
 SQLite belongs to one process; PostgreSQL is shared by as many as there are. What differs between the two is
-in here, and the ledger's statements are the same on both.
+in here, and the statements of the store are the same on both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import logging
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -22,8 +22,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.domain import polling as pacing
-from bot.domain.retry import DatabaseAway
+from bot.domain.retry import backoff
+from bot.errors import DatabaseError, DatabaseUnavailable
+from bot.store.tables import shared
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,10 +38,6 @@ POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c statement_time
 CONNECT_SECONDS = 5
 
 
-class LedgerError(Exception):
-    """The database cannot be used; the message says why and what to do."""
-
-
 class Database:
     """One database, by its URL; `shared` tells whether other processes use it too."""
 
@@ -52,7 +49,7 @@ class Database:
         self._away = False
 
     async def open(self) -> None:
-        """Take the database for this process and bring its tables up to date; raises `LedgerError`."""
+        """Take the database for this process and bring its tables up to date; raises `DatabaseError`."""
         if self.shared:
             self._engine = _postgres(self._url)
             name = "the database"
@@ -67,7 +64,7 @@ class Database:
                 await connection.run_sync(_migrate)
         except sa.exc.SQLAlchemyError as error:
             await self.close()
-            raise LedgerError(f"{name} cannot be used as the ledger: {_said(error)}") from None
+            raise DatabaseError(f"{name} cannot be used: {_said(error)}") from None
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -79,7 +76,7 @@ class Database:
     def begin(self) -> Any:
         """Open a transaction."""
         if self._engine is None:
-            raise LedgerError("the ledger is not open")
+            raise DatabaseError("the database is not open")
         return self._engine.begin()
 
     async def transact(
@@ -88,7 +85,7 @@ class Database:
         """Do `work` in one transaction; while the database is away, wait for it and do it again.
 
         An answer to a commit can be lost as well, so `work` must be safe to repeat after it was done. Waits
-        for ever, or raises `DatabaseAway` after `patience` seconds.
+        for ever, or raises `DatabaseUnavailable` after `patience` seconds.
         """
         deadline = None if patience is None else asyncio.get_running_loop().time() + patience
         tries, begun = 0, False
@@ -102,17 +99,34 @@ class Database:
             except TimeoutError:
                 if not limit.expired():  # it was the work that waited in vain, for another
                     raise
-                raise DatabaseAway(begun) from None
+                raise DatabaseUnavailable(begun) from None
             except UNWELL as error:
                 tries += 1
                 self._is_away(error)
-                delay = min(pacing.backoff(tries), 5.0)
+                delay = min(backoff(tries), 5.0)
                 if deadline is not None and asyncio.get_running_loop().time() + delay > deadline:
-                    raise DatabaseAway(begun) from None
+                    raise DatabaseUnavailable(begun) from None
             else:
                 self._is_away(None)
                 return done
             await asyncio.sleep(delay)
+
+    async def read(self, query: sa.Select[Any], patience: float | None = None) -> Sequence[sa.RowMapping]:
+        """Return the rows of a query; raises `DatabaseUnavailable` after `patience` seconds, if given."""
+
+        async def work(connection: AsyncConnection) -> Sequence[sa.RowMapping]:
+            rows: Sequence[sa.RowMapping] = (await connection.execute(query)).mappings().all()
+            return rows
+
+        return await self.transact(work, patience)
+
+    async def write(self, statement: sa.Executable, patience: float | None = None) -> None:
+        """Execute one statement in a transaction of its own."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self.transact(work, patience)
 
     def _is_away(self, error: Exception | None) -> None:
         """Say once that the database went away, and once that it is back."""
@@ -142,6 +156,25 @@ class Database:
         if self.shared:
             return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
         return sa.literal(time.time(), sa.Double)
+
+    async def clock(self, connection: AsyncConnection) -> float:
+        """Read `now`."""
+        return float((await connection.execute(sa.select(self.now))).scalar_one())
+
+    async def get_shared(self, connection: AsyncConnection, key: str) -> tuple[float, str]:
+        """Read what the processes tell each other under a key: a time (0: none) and a text."""
+        found = await connection.execute(sa.select(shared.c.at, shared.c.text).where(shared.c.key == key))
+        row = found.first()
+        return (row.at, row.text) if row else (0.0, "")
+
+    async def put_shared(
+        self, connection: AsyncConnection, key: str, at: sa.ColumnElement[float], text: str
+    ) -> None:
+        """Write what the processes tell each other under a key."""
+        statement = self.insert(shared).values(key=key, at=at, text=text)
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["key"], set_={"at": at, "text": text})
+        )
 
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """Begin an INSERT that may end in ON CONFLICT."""
@@ -173,17 +206,19 @@ def _sqlite(url: str) -> AsyncEngine:
 
 
 def _lock(path: Path) -> IO[bytes]:
-    """Keep a second process off the same file: two bots on one ledger would each think a job theirs."""
+    """Keep a second process off the same file: two bots on one file would each think a job theirs."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_name(path.name + ".lock").open("ab")
     except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}. Check the folder's owner.") from None
+        raise DatabaseError(
+            f"{path} cannot be written: {error.strerror}. Check the folder's owner."
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise LedgerError(
+        raise DatabaseError(
             f"another Kinora is running on {path}: stop it first, or give this one another file"
         ) from None
     return lock

@@ -1,4 +1,4 @@
-"""Move a SQLite ledger to PostgreSQL: every row copied, read back and compared, in one transaction."""
+"""Import a SQLite file into PostgreSQL: every row copied, read back and compared, in one transaction."""
 
 from __future__ import annotations
 
@@ -8,55 +8,66 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.store.database import Database, LedgerError
-from bot.store.tables import jobs
+from bot.errors import DatabaseError
+from bot.store.database import Database
+from bot.store.tables import batches, drafts, interactions, job_parents, jobs, publications
 
-BATCH = 500
+CHUNK = 500
+TABLES = (jobs, interactions, publications, batches, job_parents, drafts)
+
+Row = dict[str, Any]
 
 
-async def move(source: str, target: str) -> str:
-    """Copy the jobs of `source` (sqlite:///…) into `target` (postgresql://…); gives what was done, in words.
+async def import_sqlite(source: str, target: str) -> str:
+    """Copy the rows of `source` (sqlite:///…) into `target` (postgresql://…); return what was done, in words.
 
     Both are URLs. The file keeps its rows, and its lock is held meanwhile, so that no bot works on it. May be
-    repeated: rows that are there already are compared only. Raises `LedgerError`, and then nothing was moved.
+    repeated: rows that are there already are compared only. Raises `DatabaseError`, and then nothing was
+    imported.
     """
     old, new = Database(source), Database(target)
     if old.shared or not new.shared:
-        raise LedgerError("jobs are moved from sqlite:///FILE into the PostgreSQL that DATABASE_URL names")
+        raise DatabaseError("jobs are moved from sqlite:///FILE into the PostgreSQL that DATABASE_URL names")
     if not Path(source.removeprefix("sqlite:///")).is_file():
-        raise LedgerError(f"there is no {source.removeprefix('sqlite:///')}")
+        raise DatabaseError(f"there is no {source.removeprefix('sqlite:///')}")
     await old.open()
     try:
         await new.open()
-        moved, known = await _copy(old, new)
+        async with old.begin() as reading, new.begin() as writing:
+            counts = {table.name: await _copy(table, reading, writing, new) for table in TABLES}
     finally:
         await old.close()
         await new.close()
+    imported, known = counts["jobs"]
     there = f" ({known} of them had been moved before)" if known else ""
-    return f"Moved {moved + known} jobs{there}, each read back and compared. Open ones go on at the start."
+    return f"Moved {imported + known} jobs{there}, each read back and compared. Open ones go on at the start."
 
 
-async def _copy(old: Database, new: Database) -> tuple[int, int]:
-    moved = known = 0
-    last = ""
-    async with old.begin() as reading, new.begin() as writing:
-        while rows := await _rows(reading, jobs.c.id > last):
-            result = await writing.execute(
-                new.insert(jobs).on_conflict_do_nothing().returning(jobs.c.id), rows
-            )
-            inserted = len(result.scalars().all())
-            moved, known = moved + inserted, known + len(rows) - inserted
-            last = rows[-1]["id"]
-            copies = await _rows(writing, jobs.c.id.in_([row["id"] for row in rows]))
-            for row, copy in zip(rows, copies, strict=True):
-                if row != copy:
-                    raise LedgerError(
-                        f"job {row['id']} differs from the one in PostgreSQL; nothing was moved"
-                    )
-    return moved, known
+async def _copy(
+    table: sa.Table, reading: AsyncConnection, writing: AsyncConnection, new: Database
+) -> tuple[int, int]:
+    imported = known = 0
+    key = sa.tuple_(*table.primary_key.columns)
+    after: sa.ColumnElement[bool] = sa.true()
+    while rows := await _rows(reading, table, after):
+        statement = new.insert(table).on_conflict_do_nothing().returning(*table.primary_key.columns)
+        inserted = len((await writing.execute(statement, rows)).all())
+        imported, known = imported + inserted, known + len(rows) - inserted
+        copies = await _rows(writing, table, key.in_([_key(table, row) for row in rows]))
+        for row, copy in zip(rows, copies, strict=True):
+            if row != copy:
+                name = f"{table.name.removesuffix('s')} {_key(table, row)[0]}"
+                raise DatabaseError(f"{name} differs from the one in PostgreSQL; nothing was moved")
+        after = key > sa.tuple_(*map(sa.literal, _key(table, rows[-1])))
+    return imported, known
 
 
-async def _rows(connection: AsyncConnection, which: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    query = jobs.select().where(which).order_by(jobs.c.id).limit(BATCH)
-    rows = [dict(row) for row in (await connection.execute(query)).mappings()]
-    return sorted(rows, key=lambda row: str(row["id"]))  # PostgreSQL's order depends on its collation
+def _key(table: sa.Table, row: Row) -> tuple[Any, ...]:
+    return tuple(row[column.key] for column in table.primary_key.columns)
+
+
+async def _rows(connection: AsyncConnection, table: sa.Table, which: sa.ColumnElement[bool]) -> list[Row]:
+    query = table.select().where(which).order_by(*table.primary_key.columns).limit(CHUNK)
+    found = (await connection.execute(query)).mappings()
+    rows = [{column.key: row[column.name] for column in table.columns} for row in found]
+    return sorted(rows, key=lambda row: _key(table, row))  # PostgreSQL's order depends on its collation

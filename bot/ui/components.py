@@ -1,84 +1,184 @@
-"""The two buttons under an unconfirmed job: only its asker decides, once."""
+"""The buttons under Kinora's messages: one class each, with its label, who may press it, and what it does.
+
+To add one: a class here, its sentences, and nothing else. A button holds its job's id only and reads
+everything else when it is pressed, so it works for as long as its message exists, after any restart.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import discord
 from discord.ui import Button, DynamicItem
 
-from bot.client import Kinora
-from bot.domain.job import ID_LENGTH, Job, State, Superseded
-from bot.domain.retry import DatabaseAway
-from bot.tree import Refusal, database_away, refuse, refuse_while_stopping
-from bot.ui import status as cards
+from bot.domain.job import ID_LENGTH, Job, State
+from bot.errors import LeaseLost, Refusal
+from bot.jobs.service import JobService
+from bot.ui import replies, sentences
+from bot.ui.i18n import N_, Texts, texts
 
+PREFIX = "kinora"
 _JOB = rf"(?P<job>[0-9a-z]{{{ID_LENGTH}}})"
 
+BUTTONS: list[type[JobButton]] = []
+"""Every kind of button, in the order in which they stand under a message."""
 
-class _Decision(DynamicItem[Button[discord.ui.View]], template=r"kinora:never"):
-    """One of the buttons; it holds the job's id only, and reads everything else when it is pressed."""
 
-    again: bool
-    begins: str
+class Guard(Protocol):
+    """The command tree's error policy, as far as buttons and forms need it."""
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(Button(custom_id=self.begins + job_id, label="…"))
+    async def guard(
+        self, interaction: discord.Interaction[Any], action: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run an action so that whatever it raises ends in a visible answer."""
+
+
+class Client(Protocol):
+    """What buttons and forms use of the client that received them."""
+
+    jobs: JobService
+    tree: Guard
+
+
+def client_of(interaction: discord.Interaction[Any]) -> Client:
+    """Return the client that received an interaction."""
+    return cast(Client, interaction.client)
+
+
+class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never"):
+    """A button of one job; its custom id is `kinora:ACTION:JOB`, and never changes."""
+
+    action: ClassVar[str]
+    style: ClassVar[discord.ButtonStyle] = discord.ButtonStyle.secondary
+
+    def __init_subclass__(cls, *, action: str = "") -> None:
+        super().__init_subclass__(template=f"{PREFIX}:{action}:{_JOB}")
+        if action:  # else a base of others
+            cls.action = action
+            BUTTONS.append(cls)
+
+    def __init__(self, job_id: str, label: str = "…") -> None:
+        super().__init__(Button(custom_id=f"{PREFIX}:{self.action}:{job_id}", label=label, style=self.style))
         self.job_id = job_id
 
     @classmethod
     async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """Read the job's id off the button."""
         return cls(match["job"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Settle the job, and say so in place of the buttons."""
-        bot: Kinora = interaction.client
-        try:
-            refuse_while_stopping(bot)
-            job = await self._undecided(bot, interaction)
-            await interaction.response.defer()
-            new = await bot.decide(job, again=self.again)
-        except Refusal as refusal:
-            await refuse(interaction, refusal, "")
-        except DatabaseAway as error:
-            await refuse(interaction, database_away(error), "", replace=False)
-        except Superseded:
-            await refuse(interaction, Refusal("This was decided a moment ago."), "", replace=False)
-        else:
-            embed = discord.Embed.from_dict(cards.decided(job, new))
-            await interaction.edit_original_response(embeds=[*_embeds(interaction), embed], view=None)
+        """Do what the button is for, under the one error policy."""
+        await client_of(interaction).tree.guard(interaction, lambda: self._pressed(interaction))
 
-    async def _undecided(self, bot: Kinora, interaction: discord.Interaction) -> Job:
-        job = await bot.find_job(self.job_id)
+    async def _pressed(self, interaction: discord.Interaction[Any]) -> None:
+        jobs = client_of(interaction).jobs
+        job = await jobs.find(self.job_id)
         if job is None:
-            raise Refusal("Kinora knows no such job any more.")
-        if job.asker_id != interaction.user.id:
-            raise Refusal(f"Only <@{job.asker_id}> can decide this: it is their render.")
+            raise Refusal(N_("Kinora knows no such job any more."), title=N_("Not found"))
+        self.check(interaction, job)
+        await self.press(interaction, job, jobs)
+
+    @classmethod
+    def is_for(cls, job: Job) -> bool:
+        """Tell whether the button stands under the message that says how a job ended."""
+        raise NotImplementedError
+
+    @classmethod
+    def label(cls, job: Job, texts: Texts) -> str:
+        """Return what stands on the button (Discord: 80 characters)."""
+        raise NotImplementedError
+
+    def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """Raise `Refusal` for who may not press it, or when it is too late."""
+        raise NotImplementedError
+
+    async def press(self, interaction: discord.Interaction[Any], job: Job, jobs: JobService) -> None:
+        """Do what the button is for; the interaction has not been answered yet."""
+        raise NotImplementedError
+
+
+def buttons_for(job: Job, texts: Texts) -> discord.ui.View | None:
+    """Make the buttons of a job; who answers them is found by their custom id, also after a restart."""
+    kinds = [kind for kind in BUTTONS if kind.is_for(job)]
+    if not kinds:
+        return None
+    view = discord.ui.View(timeout=None)
+    for kind in kinds:
+        view.add_item(kind(job.id, kind.label(job, texts)))
+    view.stop()  # so that discord.py does not keep it and answer in our place
+    return view
+
+
+def is_button_of(custom_id: str, job_id: str) -> bool:
+    """Tell by its custom id whether a component is a job's, of this version or another."""
+    return custom_id.startswith(f"{PREFIX}:") and custom_id.endswith(f":{job_id}")
+
+
+# --- an unconfirmed job: only its requester decides, once ---------------------------------------------------
+
+
+class _Decision(JobButton):
+    """What the two buttons under an unconfirmed job have in common."""
+
+    again: ClassVar[bool]
+
+    @classmethod
+    def is_for(cls, job: Job) -> bool:
+        return job.state is State.UNCONFIRMED
+
+    def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        if job.requester.user_id != interaction.user.id:
+            raise Refusal(
+                N_("Only {person} can decide this: it is their render."),
+                title=N_("Not yours to decide"),
+                person=f"<@{job.requester.user_id}>",
+            )
         if job.state is not State.UNCONFIRMED:
-            raise Refusal("This is decided already.", "The card tells how the job stands.")
-        return job
+            raise Refusal(
+                N_("This is decided already."),
+                N_("The card tells how the job stands."),
+                title=N_("Too late"),
+            )
+
+    async def press(self, interaction: discord.Interaction[Any], job: Job, jobs: JobService) -> None:
+        await replies.acknowledge_press(interaction)
+        try:
+            new = await jobs.decide(job, again=self.again)
+        except LeaseLost:
+            raise Refusal(N_("This was decided a moment ago."), title=N_("Too late")) from None
+        embed = replies.note(self._decided(job, new, texts(job.destination.guild_locale)))
+        await replies.replace_buttons(interaction, embed)
+
+    def _decided(self, job: Job, new: Job | None, texts: Texts) -> str:
+        if new is None:
+            return f"{texts.text(N_('Let go.'))} {sentences.charged(job, texts)}"
+        return texts.text(
+            N_("Rendered again, as job {job} for about {price}."),
+            job=new.id,
+            price=texts.money(new.request.price),
+        )
 
 
-class RenderAgain(_Decision, template=cards.AGAIN + _JOB):
-    """Order the same render once more, as a new job."""
+class RenderAgain(_Decision, action="again"):
+    """Render the same once more, as a new job."""
 
-    again, begins = True, cards.AGAIN
+    again = True
+
+    @classmethod
+    def label(cls, job: Job, texts: Texts) -> str:
+        price = texts.money(job.request.price)
+        return texts.text(N_("Render again (may cost a second time: {price})"), price=price)
 
 
-class LetGo(_Decision, template=cards.LET_GO + _JOB):
+class LetGo(_Decision, action="letgo"):
     """Leave it at that."""
 
-    again, begins = False, cards.LET_GO
+    again = False
 
-
-def _embeds(interaction: discord.Interaction) -> list[discord.Embed]:
-    return list(interaction.message.embeds) if interaction.message else []
-
-
-async def setup(bot: Kinora) -> None:
-    """Answer the buttons, those of earlier starts too; discord.py calls this on loading."""
-    bot.add_dynamic_items(RenderAgain, LetGo)
+    @classmethod
+    def label(cls, job: Job, texts: Texts) -> str:
+        return texts.text(N_("Let it go"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bot.client import Kinora
-from cogs.animate._command import command
+from typing import TYPE_CHECKING
+
+from cogs.animate._cog import Animate
+
+if TYPE_CHECKING:
+    from bot.client import Kinora
 
 
 async def setup(bot: Kinora) -> None:
-    """Add the command; discord.py calls this when the extension is loaded."""
-    bot.tree.add_command(command(bot))
+    """Add the cog; discord.py calls this when the extension is loaded."""
+    await bot.add_cog(Animate(bot.jobs))

@@ -1,193 +1,187 @@
-"""What `/animate` takes and where: each rule a sentence, checked before anything is paid."""
+"""What `/animate` takes: each rule a sentence, checked before anything is paid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import discord
 
-from bot.files.images import MAX_SOURCE_BYTES
-from bot.media.values import StillRefused
-from bot.novita.codec import Order
-from bot.novita.models import Model
-from bot.tree import Refusal
-from bot.ui import status as cards
+from bot.domain.request import MAX_SOURCE_BYTES, RenderRequest
+from bot.errors import ImageRejected
+from bot.errors import Refusal as AnyRefusal
+from bot.jobs.service import Model
+from bot.ui.i18n import N_, texts
+from bot.ui.sentences import SUPPORTED
+from bot.ui.text import clean, escape, visible
 
-THREADABLE = {discord.ChannelType.text, discord.ChannelType.news}
-THREADS = {
-    discord.ChannelType.public_thread,
-    discord.ChannelType.private_thread,
-    discord.ChannelType.news_thread,
-}
-MB = 2**20
-
-
-# --- the place ----------------------------------------------------------------------------------------------
-
-
-def place(interaction: discord.Interaction) -> bool:
-    """Tell whether to make a thread here; raises `Refusal` when no result could be posted here."""
-    kind = interaction.channel.type if interaction.channel is not None else None
-    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
-    if kind is discord.ChannelType.group or (interaction.guild_id is not None and only_theirs):
-        raise Refusal(
-            "Kinora is no member here, so it could not bring the video later.",
-            "Use the command in a server that has Kinora, or in a direct message with it.",
-        )
-    if interaction.guild_id is None:  # a direct message with the bot: no threads, no permissions
-        return False
-    allowed = interaction.app_permissions
-    in_thread = kind in THREADS
-    if missing := _missing(allowed, in_thread):
-        raise Refusal(
-            f"Kinora lacks a permission in this {'thread' if in_thread else 'channel'}: {_listed(missing)}.",
-            "Someone who manages the server can grant it: Edit Channel → Permissions → add Kinora → allow "
-            f"{_listed(missing)}.",
-        )
-    thread = interaction.channel
-    if isinstance(thread, discord.Thread) and thread.locked and not allowed.manage_threads:
-        raise Refusal(
-            "This thread is locked, so Kinora could not post the video in it.",
-            "Use the command in another thread or channel, or ask a moderator to unlock this one.",
-        )
-    return kind in THREADABLE and allowed.create_public_threads and allowed.send_messages_in_threads
-
-
-def _missing(allowed: discord.Permissions, in_thread: bool) -> list[str]:
-    # Send Messages has no effect inside threads: Send Messages in Threads does.
-    needed = {
-        "View Channel": allowed.view_channel,
-        "Send Messages in Threads" if in_thread else "Send Messages": (
-            allowed.send_messages_in_threads if in_thread else allowed.send_messages
-        ),
-        "Embed Links": allowed.embed_links,
-        "Attach Files": allowed.attach_files,
-        "Read Message History": allowed.read_message_history,
-    }
-    return [name for name, granted in needed.items() if not granted]
-
-
-def _listed(names: list[str]) -> str:
-    bold = [f"**{name}**" for name in names]
-    return bold[0] if len(bold) == 1 else f"{', '.join(bold[:-1])} and {bold[-1]}"
+Refusal = partial(AnyRefusal, money=True)
+PREFERRED_DURATION = 5
 
 
 # --- the words and numbers ----------------------------------------------------------------------------------
 
 
 def model(models: Mapping[str, Model], name: str) -> Model:
-    """Find a model by its name."""
+    """Return a model by its name."""
     if found := models.get(name):
         return found
-    known = ", ".join(model.title for model in models.values())
-    raise Refusal(f"There is no model “{cards.inert(name[:80])}”.", f"Choose one of these: {known}.")
+    raise Refusal(
+        N_("There is no model “{name}”."),
+        N_("Choose one of these: {models}."),
+        name=escape(name[:80]),
+        models=", ".join(model.title for model in models.values()),
+    )
 
 
-def order(model: Model, prompt: str, duration: int, negative_prompt: str, cfg_scale: float) -> Order:
+def default_duration(model: Model) -> int:
+    """Return how long a video is for those who do not say."""
+    return PREFERRED_DURATION if PREFERRED_DURATION in model.durations else model.durations[0]
+
+
+def request(
+    model: Model, prompt: str, duration: int, negative_prompt: str, cfg_scale: float
+) -> RenderRequest:
     """Check what the person wrote against what the model takes."""
-    prompt, negative_prompt = cards.clean(prompt), cards.clean(negative_prompt)
-    if not _visible(prompt):
-        raise Refusal("The prompt is empty.", "Say in a few words what should happen in the picture.")
-    _short_enough("prompt", prompt, model.max_prompt)
-    _short_enough("negative prompt", negative_prompt, model.max_prompt)
+    prompt, negative_prompt = clean(prompt), clean(negative_prompt)
+    if not visible(prompt):
+        raise Refusal(N_("The prompt is empty."), N_("Say in a few words what should happen in the video."))
+    numbers = texts()
+    if len(prompt) > model.max_prompt:
+        raise Refusal(
+            N_("The prompt has {actual} characters; {most} is the most."),
+            N_("Shorten it by {over}."),
+            **_lengths(len(prompt), model.max_prompt),
+        )
+    if len(negative_prompt) > model.max_prompt:
+        raise Refusal(
+            N_("The negative prompt has {actual} characters; {most} is the most."),
+            N_("Shorten it by {over}."),
+            **_lengths(len(negative_prompt), model.max_prompt),
+        )
     if not math.isfinite(cfg_scale) or not 0 <= cfg_scale <= 1:
         raise Refusal(
-            f"cfg_scale is {cfg_scale:g}, and it goes from 0 to 1.",
-            "Leave it out for 0.5; higher follows the prompt more closely.",
+            N_("cfg_scale is {value}, and it goes from 0 to 1."),
+            N_("Leave it out for 0.5; higher follows the prompt more closely."),
+            value=f"{cfg_scale:g}",
         )
     if duration not in model.durations:
-        raise Refusal(f"{model.title} cannot make {duration} s.", f"It can make {_durations(model)}.")
-    return Order(prompt, duration, negative_prompt, cfg_scale)
-
-
-def _visible(text: str) -> bool:
-    return any(not character.isspace() for character in cards.inert(text))
-
-
-def _short_enough(name: str, text: str, most: int) -> None:
-    if len(text) > most:
+        first, last = model.durations[0], model.durations[-1]
+        every = len(model.durations) == last - first + 1
         raise Refusal(
-            f"The {name} has {len(text):,} characters; {most:,} is the most.",
-            f"Shorten it by {len(text) - most:,}.",
+            N_("{model} cannot make {seconds} s."),
+            N_("It can make any whole number of seconds from {first} to {last}.")
+            if every
+            else N_("It can make {durations}."),
+            model=model.title,
+            seconds=duration,
+            first=first,
+            last=last,
+            durations=numbers.one_of([f"{seconds} s" for seconds in model.durations]),
         )
+    return RenderRequest(
+        model=model.name,
+        prompt=prompt,
+        duration=duration,
+        price=model.price(duration),
+        negative_prompt=negative_prompt,
+        cfg_scale=cfg_scale,
+    )
 
 
-def _durations(model: Model) -> str:
-    first, last = model.durations[0], model.durations[-1]
-    if len(model.durations) == last - first + 1:
-        return f"any whole number of seconds from {first} to {last}"
-    return " or ".join(f"{seconds} s" for seconds in model.durations)
+def _lengths(actual: int, most: int) -> dict[str, Any]:
+    numbers = texts()
+    return {
+        "actual": numbers.number(actual),
+        "most": numbers.number(most),
+        "over": numbers.number(actual - most),
+    }
 
 
-# --- the still ----------------------------------------------------------------------------------------------
+# --- the image ----------------------------------------------------------------------------------------------
 
 
 def attachment(image: discord.Attachment) -> None:
     """Refuse early what its size alone rules out; all else is decided by the bytes."""
     if image.size > MAX_SOURCE_BYTES:
-        raise still_refusal(StillRefused("too_many_bytes", bytes=image.size, limit=MAX_SOURCE_BYTES))
+        raise image_refusal(ImageRejected("too_many_bytes", bytes=image.size, limit=MAX_SOURCE_BYTES))
     if image.size == 0:
-        raise still_refusal(StillRefused("empty", bytes=0))
+        raise image_refusal(ImageRejected("empty", bytes=0))
 
 
-def still_refusal(refused: StillRefused) -> Refusal:
-    """Put a broken rule of the still into words, with the actual value."""
-    actual = refused.actual
-    size = f"{actual.get('width', 0):,} × {actual.get('height', 0):,} pixels"
-    kind = cards.inert(str(actual.get("kind") or ""))
-    match refused.rule:
-        case "empty":
-            return Refusal("The file is empty (0 bytes).", "Please attach the picture again.")
-        case "too_many_bytes":
-            actually = (
-                f"The file has {actual['bytes'] / MB:.1f} MB"
-                if "bytes" in actual
-                else "The file is too large"
-            )
-            return Refusal(
-                f"{actually}; {actual['limit'] / MB:.0f} MB is the most.", "Save the picture smaller."
-            )
-        case "not_an_image":
-            what = "holds plain text" if kind == "text" else "is of no kind that Kinora knows"
-            return Refusal(f"The file {what}; it is not a picture.", f"Attach a {cards.SUPPORTED} file.")
-        case "unsupported":
-            return Refusal(f"The file is {_an(kind)} file.", _unsupported_remedy(kind))
-        case "truncated":
-            return Refusal(
-                f"The {kind or 'picture'} file ends too early: part of it is missing.",
-                "Save or upload it again.",
-            )
-        case "too_small":
-            return Refusal(
-                f"The picture is {size}; each side needs at least {actual['limit']}.", "Use a larger picture."
-            )
-        case "too_wide" | "too_tall":
-            how = refused.rule.removeprefix("too_")
-            return Refusal(
-                f"The picture is too {how}: {size}; the shape may be anything from 1:2.5 to 2.5:1.",
-                "Crop it and try again.",
-            )
-        case "too_many_pixels":
-            limit = actual["limit"] / 1_000_000
-            return Refusal(
-                f"The picture has {size}; {limit:.0f} million pixels is the most.", "Scale it down first."
-            )
-        case "too_hard":
-            return Refusal(
-                f"The {kind or 'picture'} file takes too much time or memory to open.",
-                "Save it again, or smaller.",
-            )
-        case _:
-            return Refusal(f"The {kind or 'picture'} file is damaged and cannot be opened.", "Save it again.")
+RULES: Mapping[str, tuple[str, str]] = {
+    "empty": (N_("The file is empty (0 bytes)."), N_("Please attach the image again.")),
+    "too_many_bytes": (N_("The file has {size} MB; {limit} MB is the most."), N_("Save the image smaller.")),
+    "too_many_bytes_unknown": (
+        N_("The file is too large; {limit} MB is the most."),
+        N_("Save the image smaller."),
+    ),
+    "not_an_image": (
+        N_("The file is of no kind that Kinora knows; it is not an image."),
+        N_("Attach one of these: {supported}."),
+    ),
+    "not_an_image_text": (
+        N_("The file holds plain text; it is not an image."),
+        N_("Attach one of these: {supported}."),
+    ),
+    "unsupported": (
+        N_("The file is of the kind {kind}, which is none that Kinora takes."),
+        N_("Save it as an image first, as one of these: {supported}."),
+    ),
+    "unsupported_video": (
+        N_("The file is of the kind {kind}, which is none that Kinora takes."),
+        N_("Take one frame of the video as an image and attach that."),
+    ),
+    "truncated": (N_("The file ends too early: part of it is missing."), N_("Save or upload it again.")),
+    "too_small": (
+        N_("The image is {width} × {height} pixels; each side needs at least {limit}."),
+        N_("Use a larger image."),
+    ),
+    "too_wide": (
+        N_(
+            "The image is too wide: {width} × {height} pixels; the shape may be anything from 1:2.5 to 2.5:1."
+        ),
+        N_("Crop it and try again."),
+    ),
+    "too_tall": (
+        N_(
+            "The image is too tall: {width} × {height} pixels; the shape may be anything from 1:2.5 to 2.5:1."
+        ),
+        N_("Crop it and try again."),
+    ),
+    "too_many_pixels": (
+        N_("The image has {width} × {height} pixels; {limit} million pixels is the most."),
+        N_("Scale it down first."),
+    ),
+    "too_hard": (
+        N_("The file takes too much time or memory to open."),
+        N_("Save it again, or smaller."),
+    ),
+    "corrupt": (N_("The file is damaged and cannot be opened."), N_("Save it again.")),
+}
+"""What is wrong and what to do, for each rule of `bot.media.values.Rule`."""
+VIDEOS = frozenset({"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"})
 
 
-def _an(kind: str) -> str:
-    # Letters read out one by one: an MP4, an SVG, but a PDF.
-    return f"an {kind}" if kind[:1] in "AEFHILMNORSX" else f"a {kind}"
-
-
-def _unsupported_remedy(kind: str) -> str:
-    if kind in {"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"}:
-        return "Take one frame of the video as a picture and attach that."
-    return f"Save it as a picture ({cards.SUPPORTED}) first."
+def image_refusal(rejected: ImageRejected) -> AnyRefusal:
+    """Put a broken rule of the image into words, with the actual value."""
+    rule, actual, numbers = rejected.rule, rejected.actual, texts()
+    kind = str(actual.get("kind") or "")
+    values: dict[str, Any] = {"supported": SUPPORTED, "kind": escape(kind)}
+    values |= {name: numbers.number(actual[name]) for name in ("width", "height", "limit") if name in actual}
+    if rule == "too_many_bytes":
+        values["limit"] = numbers.megabytes(actual["limit"], 0)
+        if "bytes" in actual:
+            values["size"] = numbers.megabytes(actual["bytes"])
+        else:
+            rule = "too_many_bytes_unknown"
+    elif rule == "too_many_pixels":
+        values["limit"] = numbers.number(round(actual["limit"] / 1_000_000))
+    elif rule == "not_an_image" and kind == "text":
+        rule = "not_an_image_text"
+    elif rule == "unsupported" and kind in VIDEOS:
+        rule = "unsupported_video"
+    message, remedy = RULES.get(rule, RULES["corrupt"])
+    return Refusal(message, remedy, **values)

@@ -15,24 +15,24 @@ PROMPT = "A *boat* drifts <@1> away"
 # What the sentence must say for each rule: the rule, and, where there is one, the actual value.
 SAYS = {
     "empty": r"The file is empty \(0 bytes\)",
-    "not_an_image": "it is not a picture",
-    "unsupported": r"The file is an? .+ file\.",
+    "not_an_image": "it is not an image",
+    "unsupported": r"The file is of the kind \w+, which is none that Kinora takes",
     "truncated": "ends too early",
     "corrupt": "is damaged and cannot be opened",
-    "too_small": r"The picture is [\d,]+ × [\d,]+ pixels; each side needs at least 300",
+    "too_small": r"The image is [\d,]+ × [\d,]+ pixels; each side needs at least 300",
     "too_wide": r"too wide: [\d,]+ × [\d,]+ pixels; the shape may be anything from 1:2.5 to 2.5:1",
     "too_tall": r"too tall: [\d,]+ × [\d,]+ pixels; the shape may be anything from 1:2.5 to 2.5:1",
     "too_many_bytes": r"The file has \d+\.\d MB; 25 MB is the most",
-    "too_many_pixels": r"The picture has [\d,]+ × [\d,]+ pixels; \d+ million pixels is the most",
+    "too_many_pixels": r"The image has [\d,]+ × [\d,]+ pixels; \d+ million pixels is the most",
 }
 KINDS = {
-    "html": "an HTML",
-    "svg": "an SVG",
-    "pdf": "a PDF",
-    "mp4": "an MP4",
-    "tiff": "a TIFF",
-    "psd": "a PSD",
-    "ico": "an ICO",
+    "html": "the kind HTML",
+    "svg": "the kind SVG",
+    "pdf": "the kind PDF",
+    "mp4": "the kind MP4",
+    "tiff": "the kind TIFF",
+    "psd": "the kind PSD",
+    "ico": "the kind ICO",
 }
 
 
@@ -168,7 +168,7 @@ async def test_a_locked_thread_is_refused_before_anything_is_paid(sandbox: Sandb
 async def test_in_a_direct_message_too(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await mia.open_dm()
     answer = await refused(mia, "dm", ("notes.png", stills.data("text")))
-    assert "it is not a picture" in answer.text
+    assert "it is not an image" in answer.text
     await assert_nothing_happened(sandbox, mia, "dm")
 
 

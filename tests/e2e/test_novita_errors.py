@@ -26,12 +26,12 @@ async def submits(sandbox: Sandbox) -> list[dict[str, Any]]:
 REFUSALS = {
     # reason: (what the asker reads, what the operator reads at ERROR; None: it is none of the operator's)
     "INVALID_REQUEST_BODY": ("did not accept the request", None),
-    "IMAGE_FILE_EXCEEDS_MAX_SIZE": ("the picture's file is too large", None),
+    "IMAGE_FILE_EXCEEDS_MAX_SIZE": ("its file is too large", None),
     "INVALID_IMAGE_FORMAT": ("format is not one it reads", None),
     "IMAGE_EXCEEDS_MAX_RESOLUTION": ("has too many pixels", None),
     "INVALID_IMAGE_SIZE": ("size or shape", None),
-    "ILLEGAL_PROMPT": ("content rules refused this (the prompt)", None),
-    "ILLEGAL_IMAGE_CONTENT": ("content rules refused this (the picture)", None),
+    "ILLEGAL_PROMPT": ("content rules refused the prompt", None),
+    "ILLEGAL_IMAGE_CONTENT": ("content rules refused the image", None),
     "MISSING_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
     "INVALID_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
     "API_NOT_ALLOWED": ("not your fault", "check NOVITA_API_KEY"),

@@ -159,7 +159,7 @@ async def assert_refused(kinora: Kinora, *says: str) -> None:
     """Start a bot whose database cannot be used: one sentence that says why, and no password."""
     assert await (await kinora.start(online=False)).wait() == 2
     (line,) = kinora.log
-    assert line.startswith("Kinora cannot start: the database cannot be used as the ledger: ")
+    assert line.startswith("Kinora cannot start: the database cannot be used: ")
     for words in says:
         assert words in line
     assert "hunter2" not in line

@@ -20,15 +20,15 @@ CASES = {
     "jpeg": "",
     "png": "",
     "jpeg_widest": "",
-    "webp": "Converted from WebP",
-    "webp_animated": "its first frame was taken",
-    "heic": "Converted from HEIC",
-    "avif": "Converted from AVIF",
-    "gif_animated": "Converted from GIF; its first frame was taken",
-    "bmp": "Converted from BMP",
+    "webp": "converted from WebP",
+    "webp_animated": "Its first frame was taken",
+    "heic": "converted from HEIC",
+    "avif": "converted from AVIF",
+    "gif_animated": "converted from GIF. Its first frame was taken",
+    "bmp": "converted from BMP",
     "jpeg_orientation_6": "turned upright",
-    "jpeg_cmyk": "its print colours were turned into screen colours",
-    "png_transparent": "its transparency was laid on white",
+    "jpeg_cmyk": "Its print colours were turned into screen colours",
+    "png_transparent": "Its transparency was laid on white",
     "jpeg_over_7mb": "aved again so that Novita takes it",
 }
 
@@ -49,7 +49,7 @@ async def test_every_kind_of_picture_arrives_as_novita_wants_it(
         )  # the card carries what was sent
         assert (kept == source) is (note == ""), name
         assert note in card.text, (name, card.text)
-        assert ("About the still" in card.text) is bool(note), name
+        assert ("About the image" in card.text) is bool(note), name
         with Image.open(BytesIO(kept)) as image:
             assert image.format in ("JPEG", "PNG"), name
             assert shown.filename.endswith({"JPEG": ".jpg", "PNG": ".png"}[image.format]), name

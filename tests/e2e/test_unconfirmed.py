@@ -53,9 +53,9 @@ async def test_render_again_orders_a_new_job_with_the_same_still(
     assert "A boat in doubt" in video.text
     assert video.pings == ["mia"]
     settled = await card_says(mia, card, "Cancelled")
-    assert f"Ordered again as job {job_of(video)}" in settled.text
+    assert f"Rendered again as job {job_of(video)}" in settled.text
     answered = await mia.wait_for_message(asked.channel_id, lambda m: m.id == asked.id and not m.controls)
-    assert f"Ordered again, as job {job_of(video)}" in answered.text
+    assert f"Rendered again, as job {job_of(video)}" in answered.text
     first, second = await sandbox.novita.payments()
     assert first["image_sha256"] == second["image_sha256"]
 
@@ -88,7 +88,7 @@ async def test_of_many_presses_one_counts(sandbox: Sandbox, kinora: Kinora, mia:
     for press in presses:
         await press.wait_acknowledged()
     settled = await card_says(mia, card, "Cancelled")
-    ordered = "Ordered again" in settled.text
+    ordered = "Rendered again" in settled.text
     if ordered:
         await mia.wait_for_message(card.id, is_video)
     assert len(await sandbox.novita.payments()) == 1 + ordered

@@ -1,4 +1,4 @@
-"""A ledger on each of the databases there may be."""
+"""A job store on each of the databases there may be."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.store.jobs import Ledger
+from tests.support.jobs import Store, opened
 
 
 @pytest.fixture
-async def ledger(database_url: str) -> AsyncIterator[Ledger]:
-    """An open ledger."""
-    opened = Ledger(database_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """An open store."""
+    async with opened(database_url) as store:
+        yield store

@@ -5,7 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.polling import POLLS_A_SECOND, Turn, Waiter, backoff, fair_order, line_up, next_poll, revised
+from bot.domain.fairness import Turn, Waiter, fair_order, line_up
+from bot.domain.polling import POLLS_A_SECOND, next_poll, revised
+from bot.domain.retry import backoff
 
 CHANCE = st.floats(0, 1)
 
@@ -63,7 +65,7 @@ def test_everybody_stands_in_the_line_once_and_in_order_of_asking(
     assert Counter(order) == Counter(waiter.job_id for waiter in waiting)
     known = {waiter.job_id: waiter for waiter in waiting}
     for who in PEOPLE:
-        mine = [(known[j].since, j) for j in order if (known[j].guild_id, known[j].person_id) == who]
+        mine = [(known[j].since, j) for j in order if (known[j].guild_id, known[j].user_id) == who]
         assert mine == sorted(mine)
     assert ids(fair_order(reversed(waiting), taken)) == order  # the database gives rows in any order
 
@@ -75,7 +77,7 @@ def test_the_place_that_is_told_is_the_true_one(waiting: list[Waiter], taken: Hi
     while left:  # one at a time, each decision from what is written down then
         turn = line_up(left.values(), history, room=1).granted[0]
         waiter = left.pop(turn.job_id)
-        history[waiter.guild_id, waiter.person_id] = turn.round, turn.lap
+        history[waiter.guild_id, waiter.user_id] = turn.round, turn.lap
         served.append(turn.job_id)
     assert served == promised
 
@@ -86,8 +88,8 @@ def test_nobody_has_two_turns_in_a_round(waiting: list[Waiter], taken: History) 
     turns = fair_order(waiting, taken)
     rounds = [turn.round for turn in turns]
     assert rounds == sorted(rounds)
-    by_house = Counter((known[t.job_id].guild_id or -known[t.job_id].person_id, t.round) for t in turns)
-    by_person = Counter((known[t.job_id].guild_id, known[t.job_id].person_id, t.lap) for t in turns)
+    by_house = Counter((known[t.job_id].guild_id or -known[t.job_id].user_id, t.round) for t in turns)
+    by_person = Counter((known[t.job_id].guild_id, known[t.job_id].user_id, t.lap) for t in turns)
     assert not [count for count in (by_house | by_person).values() if count > 1]
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot.errors import ImageRejected
 from bot.media.image import prepare
-from bot.media.values import Limits, Still, StillRefused
+from bot.media.values import ImageLimits, PreparedImage
 from tests import stills
 
-LIMITS = Limits()
+LIMITS = ImageLimits()
 AS_IT_IS: tuple[str, ...] = ()
 
 # Every good file: the format and size of its still, and what was done to it.
@@ -87,15 +88,15 @@ MADE: dict[str, tuple[str, tuple[int, int], tuple[str, ...]]] = {
 }
 
 
-def made(name: str, tmp_path: Path, limits: Limits = LIMITS) -> tuple[Still, Image.Image]:
+def made(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> tuple[PreparedImage, Image.Image]:
     still = prepare(stills.file(name), tmp_path / "still", limits)
     with warnings.catch_warnings(action="ignore"), Image.open(still.path) as picture:
         picture.load()
     return still, picture
 
 
-def refused(name: str, tmp_path: Path, limits: Limits = LIMITS) -> StillRefused:
-    with pytest.raises(StillRefused) as caught:
+def refused(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> ImageRejected:
+    with pytest.raises(ImageRejected) as caught:
         prepare(stills.file(name), tmp_path / "still", limits)
     return caught.value
 
@@ -125,7 +126,7 @@ def test_every_good_file_is_in_the_table():
 def test_good(name, tmp_path):
     still, picture = made(name, tmp_path)
     form, size, done = MADE[name]
-    assert (still.format, (still.width, still.height), still.done) == (form, size, done)
+    assert (still.format, (still.width, still.height), still.changes) == (form, size, done)
     assert still.path == tmp_path / f"still.{'jpg' if form == 'jpeg' else 'png'}"
     assert still.bytes == still.path.stat().st_size <= LIMITS.max_bytes
     assert picture.format in (form.upper(), "MPO")
@@ -285,18 +286,18 @@ def test_a_printers_profile_is_used(tmp_path):
 
 
 def test_the_best_quality_that_fits_is_found(tmp_path):
-    limits = Limits(max_bytes=40_000)
+    limits = ImageLimits(max_bytes=40_000)
     still, picture = made("bmp", tmp_path, limits)
     assert 30_000 < still.bytes <= 40_000
-    assert (still.format, picture.size, still.done) == ("jpeg", (640, 480), ("converted_from:bmp",))
+    assert (still.format, picture.size, still.changes) == ("jpeg", (640, 480), ("converted_from:bmp",))
 
 
 @pytest.mark.parametrize("name", ["jpeg_over_7mb", "png_over_7mb"])
 def test_it_is_scaled_when_quality_would_drop_too_far(name, tmp_path):
-    limits = Limits(max_bytes=500_000)
+    limits = ImageLimits(max_bytes=500_000)
     still, picture = made(name, tmp_path, limits)
     assert still.bytes <= 500_000
-    assert still.done[-1] == f"scaled:{still.width}x{still.height}"
+    assert still.changes[-1] == f"scaled:{still.width}x{still.height}"
     assert picture.size == (still.width, still.height)
     assert min(picture.size) >= 300
 
@@ -305,7 +306,7 @@ def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
     source.write_bytes(stills.saved(stills.noise(1500, 600), "PNG"))
     for max_bytes in (300_000, 410_000, 777_000):
-        still = prepare(source, tmp_path / "still", Limits(max_bytes=max_bytes))
+        still = prepare(source, tmp_path / "still", ImageLimits(max_bytes=max_bytes))
         assert still.width / still.height <= 2.5
         assert still.bytes <= max_bytes
 
@@ -313,25 +314,25 @@ def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
 def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
     source.write_bytes(stills.jpeg_of(2005, 802, exif=stills.exif(6)))
-    still = prepare(source, tmp_path / "still", Limits(max_pixels=1_000_000))
+    still = prepare(source, tmp_path / "still", ImageLimits(max_pixels=1_000_000))
     assert (still.width, still.height) == (401, 1002)
-    assert still.done == ("reencoded", "rotated", "scaled:401x1002")
+    assert still.changes == ("reencoded", "rotated", "scaled:401x1002")
 
 
 def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
-    refusal = refused("jpeg_over_7mb", tmp_path, Limits(max_bytes=20_000))
+    refusal = refused("jpeg_over_7mb", tmp_path, ImageLimits(max_bytes=20_000))
     assert refusal.rule == "too_many_bytes"
     assert refusal.actual["limit"] == 20_000
 
 
 def test_nothing_is_ever_enlarged(tmp_path):
     for name in ("webp", "gif", "png_palette"):
-        still, _ = made(name, tmp_path, Limits(max_bytes=10**9))
+        still, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
         assert (still.width, still.height) == (640, 480)
 
 
 def test_pixels_are_counted_before_they_are_decoded(tmp_path):
-    refusal = refused("heic", tmp_path, Limits(max_pixels=100_000))
+    refusal = refused("heic", tmp_path, ImageLimits(max_pixels=100_000))
     assert (refusal.rule, refusal.actual) == (
         "too_many_pixels",
         {"width": 640, "height": 480, "limit": 100_000},

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import pytest
 
+from bot.errors import CannotFit, NotAVideo
 from bot.media import video
-from bot.media.values import CannotFit, NotAVideo
 from tests import stills
 from tests.media import films
 

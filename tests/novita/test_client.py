@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.novita.client import AnswerLost, NotSent, NovitaClient
-from bot.novita.codec import Kind, Order, Problem, Submitted
+from bot.domain.request import RenderRequest
+from bot.errors import AnswerLost, NotSent
+from bot.novita.client import NovitaClient
+from bot.novita.codec import Kind, Problem, Submitted
 from bot.novita.models import CATALOGUE
 from tests.servers import Handler, serving
 
@@ -30,7 +32,7 @@ async def submit(base: str, still: Path) -> Submitted | Problem:
     client = NovitaClient(base, "sk_key", timeout=2.0)
     try:
         with still.open("rb") as file:
-            return await client.submit(MODEL, Order("a cat “yawns”", 5), file, "png")
+            return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), file, "png")
     finally:
         await client.close()
 
@@ -98,7 +100,7 @@ async def test_a_lost_answer_is_told_as_that_and_not_repeated(still: Path, handl
     async with serving({PATH: counted}) as base:
         client = NovitaClient(base, "sk_key", timeout=0.2)
         with still.open("rb") as file, pytest.raises(AnswerLost):
-            await client.submit(MODEL, Order("a", 5), file, "png")
+            await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "png")
         await client.close()
     assert calls == 1
 
@@ -129,7 +131,7 @@ async def refusing() -> AsyncIterator[str]:
 async def test_a_refused_key_is_understood_everywhere(refusing: str, still: Path) -> None:
     client = NovitaClient(refusing, "sk_wrong")
     with still.open("rb") as file:
-        submitted = await client.submit(MODEL, Order("a", 5), file, "jpeg")
+        submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "jpeg")
     for answer in (await client.balance(), await client.result("t"), submitted):
         assert isinstance(answer, Problem)
         assert answer.kind is Kind.KEY

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.request import RenderRequest
 from bot.novita.codec import (
     Kind,
-    Order,
     Pending,
     Problem,
     Repeat,
@@ -25,14 +25,14 @@ from bot.novita.codec import (
 from bot.novita.models import CATALOGUE, catalogue
 
 
-def body(model: str, order: Order, mime: str = "image/png") -> dict[str, object]:
+def body(model: str, order: RenderRequest, mime: str = "image/png") -> dict[str, object]:
     before, after = submit_frame(CATALOGUE[model], order, mime)
     parsed: dict[str, object] = json.loads(before + base64.b64encode(b"still") + after)
     return parsed
 
 
 def test_the_seed_models_body_is_the_seed_pages() -> None:
-    assert body("kling-2.5-turbo-i2v", Order("a cat", 10)) == {
+    assert body("kling-2.5-turbo-i2v", RenderRequest("", "a cat", 10, 0)) == {
         "image": "c3RpbGw=",  # raw base64, no data: prefix
         "prompt": "a cat",
         "duration": "10",  # a string
@@ -42,7 +42,7 @@ def test_the_seed_models_body_is_the_seed_pages() -> None:
 
 
 def test_its_siblings_differ_as_their_pages_say() -> None:
-    sent = body("kling-v3.0-pro-i2v", Order("a cat", 7, "blur", 0.8), "image/jpeg")
+    sent = body("kling-v3.0-pro-i2v", RenderRequest("", "a cat", 7, 0, "blur", 0.8), "image/jpeg")
     assert sent == {
         "image": "data:image/jpeg;base64,c3RpbGw=",
         "prompt": "a cat",
@@ -55,7 +55,7 @@ def test_its_siblings_differ_as_their_pages_say() -> None:
 
 @given(prompt=st.text(max_size=200), negative=st.text(max_size=50), cfg=st.floats(0, 1))
 def test_whatever_the_prompt_holds_the_body_is_json_and_whole(prompt: str, negative: str, cfg: float) -> None:
-    sent = body("kling-2.5-turbo-i2v", Order(prompt, 5, negative, cfg))
+    sent = body("kling-2.5-turbo-i2v", RenderRequest("", prompt, 5, 0, negative, cfg))
     assert sent["prompt"] == prompt
     assert sent.get("negative_prompt", "") == negative
     assert sent["cfg_scale"] == cfg

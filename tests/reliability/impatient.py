@@ -9,7 +9,7 @@ import aiohttp
 import aiohttp.client
 
 from bot.__main__ import main as run_bot
-from bot.files.download import Fetcher
+from bot.files.download import Downloader
 from bot.novita.client import NovitaClient
 
 SECONDS = 5.0
@@ -18,7 +18,7 @@ SECONDS = 5.0
 def main() -> int:
     """Shorten every timeout, then run the bot."""
     aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # discord.py takes the default
-    for patient in (NovitaClient, Fetcher):
+    for patient in (NovitaClient, Downloader):
         patient.__init__ = partialmethod(patient.__init__, timeout=SECONDS)  # type: ignore[method-assign]
     return run_bot([])
 

@@ -183,8 +183,8 @@ _MAINS: dict[str, Any] = {}
 
 def _import() -> None:
     import bot.__main__
-    import bot.ui.components
     import cogs.animate
+    import cogs.buttons
     import cogs.show  # noqa: F401 — the bot loads its cogs by name
     import sandbox.__main__
     import sandbox.openapi

@@ -5,8 +5,8 @@ product, in about the same proportions. With KINORA_STOP_AT=LABEL:N, the process
 N-th time it gets there, and says so; who wakes it (SIGCONT) finds it in the middle of what it was doing. The
 points around commits are those of `tests.crashing`. Those of a request (named as there) are
 
-"connected REQUEST": a connection is there, nothing of the request was sent, the ledger was not asked yet;
-"checked REQUEST": the same, and the ledger was asked, and had nothing against it;
+"connected REQUEST": a connection is there, nothing of the request was sent, the database was not asked yet;
+"checked REQUEST": the same, and the database was asked, and had nothing against it;
 "half REQUEST": half of its body is on the wire.
 """
 
@@ -22,10 +22,9 @@ import aiohttp
 
 from bot import client
 from bot.__main__ import main as run_bot
-from bot.engines import postgres as engine
-from bot.jobs import fencing as fence
-from bot.store import database
-from bot.store import jobs as ledger
+from bot.engines import local, postgres
+from bot.jobs import fencing
+from bot.store import database, worker_rows
 from tests import crashing
 
 STOPPED = "stopped at "
@@ -80,12 +79,12 @@ def wrap_requests(stop: Stop) -> None:
 
 def quicken() -> None:
     """Make the hearts beat faster, and everything that waits for them."""
-    engine.HEARTBEAT_SECONDS = 0.4
-    engine.STALLED_SECONDS = STALLED_SECONDS
-    engine.SWEEP_SECONDS = SWEEP_SECONDS
-    engine.RETRY_SECONDS = 1.0
-    fence.STALE = 0.4
-    ledger.ORPHANED_AFTER = 1.0
+    postgres.HEARTBEAT_SECONDS = 0.4
+    postgres.STALLED_SECONDS = STALLED_SECONDS
+    postgres.SWEEP_SECONDS = SWEEP_SECONDS
+    local.RETRY_SECONDS = 1.0
+    fencing.STALE = 0.4
+    worker_rows.ORPHANED_AFTER = 1.0
     client.IDENTIFY_SECONDS = 0.4
     ten = "idle_in_transaction_session_timeout=10s"
     assert ten in database.POSTGRES_OPTIONS
@@ -98,7 +97,7 @@ def main(arguments: list[str]) -> int:
         quicken()
     if at := os.environ.get("KINORA_STOP_AT"):
         stop = Stop(at)
-        crashing.wrap_ledger(stop)
+        crashing.wrap_store(stop)
         wrap_requests(stop)
     return run_bot(arguments)
 

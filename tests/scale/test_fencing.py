@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.domain.job import Job, State, Superseded, new_id
-from bot.jobs import fencing as fence
-from bot.novita.client import NotSent, NovitaClient
-from bot.novita.codec import Order
+from bot.domain.job import Job, State
+from bot.errors import LeaseLost, NotSent
+from bot.jobs import fencing
+from bot.novita.client import NovitaClient
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 from sandbox.client import Sandbox
 from tests.scale.cluster import Cluster
 from tests.servers import serving
+from tests.support.jobs import a_job
 
 DONE = (1, 1, "Done")
 UNSURE = (0, 0, "Unconfirmed")
@@ -90,17 +91,7 @@ async def _written(sandbox: Sandbox, since: int) -> list[tuple[str, str]]:
 @pytest.fixture
 def job() -> Job:
     """Any job."""
-    return Job(
-        id=new_id(),
-        state=State.SUBMITTING,
-        created_at=0,
-        asker_id=1,
-        channel_id=1,
-        model=DEFAULT_MODEL,
-        prompt="waves",
-        duration=5,
-        price=0,
-    )
+    return a_job(state=State.SUBMITTING, prompt="waves")
 
 
 async def _submit(job: Job, owns: Any, file: Any) -> list[str]:
@@ -115,13 +106,13 @@ async def _submit(job: Job, owns: Any, file: Any) -> list[str]:
 
     model = CATALOGUE[DEFAULT_MODEL]
     async with serving({f"/v3/async/{model.name}": take}) as url:
-        client = NovitaClient(url, "sk_test", trace=fence.Fence(owns).trace())
+        client = NovitaClient(url, "sk_test", trace=fencing.Fence(owns).trace())
 
         async def pay() -> str:
-            fence.set_run(job)
+            fencing.set_job(job)
             try:
-                return repr(await client.submit(model, Order(job.prompt, 5, "", 0.5), file, "png"))
-            except (NotSent, Superseded) as error:
+                return repr(await client.submit(model, job.request, file, "png"))
+            except (NotSent, LeaseLost) as error:
                 return type(error).__name__
 
         ended = await asyncio.create_task(pay())
@@ -135,13 +126,13 @@ async def test_nothing_is_sent_for_a_job_that_is_anothers(job: Job) -> None:
         return False
 
     with TemporaryFile() as file:
-        assert await _submit(job, owns, file) == ["Superseded"]
+        assert await _submit(job, owns, file) == ["LeaseLost"]
 
 
-async def test_a_ledger_that_does_not_answer_leaves_the_money_where_it_is(
+async def test_a_database_that_does_not_answer_leaves_the_money_where_it_is(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fence, "AWAY", 0.05)
+    monkeypatch.setattr(fencing, "AWAY", 0.05)
 
     async def owns(_job: Job) -> bool:
         await asyncio.Event().wait()

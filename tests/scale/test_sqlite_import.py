@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bot.domain.job import Job, State, new_id
-from bot.store.jobs import Ledger
+from bot.domain.job import Job, State
+from bot.store.rows import values_of
+from bot.store.tables import jobs as table
 from tests.reliability.worlds import until
 from tests.scale.cluster import Cluster, Process
+from tests.support.jobs import a_job, opened
 
 ODD = [
     "plain",
@@ -94,36 +95,38 @@ async def test_open_jobs_go_on_where_they_stood(cluster: Cluster) -> None:
 
 async def _fill(file: Path, texts: list[str] = ODD) -> dict[str, dict[str, Any]]:
     """Write rows in every state with every text; give them as they are in the file, by their ids."""
-    ledger = Ledger(f"sqlite:///{file}")
-    await ledger.open()
     jobs = [_job(state, text) for state in STATES for text in texts]
-    for job in jobs:
-        await ledger.accept(job)
-    await ledger.close()
-    return {job.id: dataclasses.asdict(job) for job in jobs}
+    async with opened(f"sqlite:///{file}") as store:
+        for job in jobs:
+            await store.accept(job)
+    return {job.id: _row(job) for job in jobs}
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """Give a job's columns under their names."""
+    values = values_of(job)
+    return {column.name: values[column.key] for column in table.columns}
 
 
 def _job(state: State, text: str) -> Job:
     now = time.time()
-    return Job(
-        id=new_id(),
+    return a_job(
         state=state,
         created_at=now - 1 / 3,
-        asker_id=2**63 - 1,
+        requester_id=2**63 - 1,
         guild_id=None if text == "plain" else 1323985325260800000,
         channel_id=1,
-        model="kling-2.5-turbo-i2v",
         prompt=text,
         negative_prompt=text[::-1],
-        duration=5,
-        price=3500,
         cfg_scale=0.1 + 0.2,
-        token=text or None,
+        reply_token=text or None,
         reason=text,
         card_id=2**62,
         submitted_at=now if state is State.RENDERING else None,
         wants_thread=bool(text),
-        told=True,
+        notified=True,
+        roles=[2**62, 1],
+        options={"text": text},
     )
 
 

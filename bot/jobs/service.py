@@ -1,0 +1,130 @@
+"""The only door to jobs for commands, buttons and forms."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from bot.domain.job import Job, State, rendered_again
+from bot.domain.request import InteractionRecord
+from bot.errors import KinoraError, LeaseLost
+from bot.files.images import Images
+from bot.jobs.notifier import Engine, Reply
+from bot.jobs.redelivery import Redelivery
+from bot.media.values import PreparedImage
+from bot.novita.models import DEFAULT_MODEL, Model
+from bot.store.jobs import JobStore
+
+__all__ = ["MAY_TURN_UP", "JobService", "Model", "Reply"]
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 9.0
+MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undelivered"})
+"""The ends after which Novita may still have the video."""
+
+
+class JobService:
+    """Accepts jobs, finds them, settles them and brings their videos again; `models` are those on offer."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        engine: Engine,
+        images: Images,
+        redelivery: Redelivery,
+        models: Mapping[str, Model],
+    ) -> None:
+        self.models = models
+        self.stopping = False
+        self._store = store
+        self._engine = engine
+        self._images = images
+        self._redelivery = redelivery
+        self._under_way = 0
+        self._all_accepted = asyncio.Event()
+
+    @property
+    def default_model(self) -> Model:
+        """Return the model of those who name none."""
+        return self.models.get(DEFAULT_MODEL) or next(iter(self.models.values()))
+
+    # --- a new job
+
+    async def prepare_image(self, job_id: str, url: str, model: Model) -> PreparedImage:
+        """Have a picture downloaded, checked and mended for a model, and held for a job.
+
+        Raises `ImageRejected`, `ImageUnreachable`, or `MediaPoolError`.
+        """
+        return await self._images.prepare(job_id, url, model)
+
+    async def accept(self, job: Job, interaction: InteractionRecord) -> None:
+        """Write a job down and set it going; once this returns, no crash loses it.
+
+        Raises `DatabaseUnavailable`, or `DuplicateInteraction` when the interaction was acted on before.
+        """
+        try:
+            await self._store.accept(job, interaction)
+        except KinoraError:
+            self._images.drop(job.id)
+            raise
+        self._engine.submit(job.id)
+
+    @asynccontextmanager
+    async def accepting(self) -> AsyncIterator[None]:
+        """Let a stop wait for what happens within: a command acknowledged, and not yet written down."""
+        self._under_way += 1
+        self._all_accepted.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._all_accepted.set()
+
+    # --- one that is there
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job by its id; raises `DatabaseUnavailable`."""
+        return await self._store.get(job_id)
+
+    async def jobs_of(self, user_id: int) -> list[Job]:
+        """List somebody's latest jobs, newest first; raises `DatabaseUnavailable`."""
+        return await self._store.jobs_of(user_id)
+
+    async def decide(self, job: Job, *, again: bool) -> Job | None:
+        """Settle an unconfirmed job as its requester said; return the new job, if any. Raises `LeaseLost`."""
+        new = rendered_again(job) if again else None
+        await self._store.decide(job.id, new)
+        self._engine.submit(job.id)
+        if new is not None:
+            self._engine.submit(new.id)
+        return new
+
+    @staticmethod
+    def may_turn_up(job: Job) -> bool:
+        """Tell whether Novita may still have the video of a job that ended without it."""
+        return job.state is State.FAILED and bool(job.task.task_id) and job.outcome.problem in MAY_TURN_UP
+
+    async def look_again(self, job: Job, target_id: int) -> None:
+        """Ask Novita once more for a job that ended without its video, and bring it here if it is there."""
+        with suppress(LeaseLost):  # it was found a moment ago, and is on its way
+            await self._store.look_again(job.id, target_id)
+            self._engine.reschedule(job.id)
+
+    async def redeliver(self, job: Job, reply: Reply) -> None:
+        """Bring a delivered job's video once more, into a reply; raises `Refusal`."""
+        await self._redelivery.redeliver(job, reply)
+
+    # --- the end
+
+    async def quiesce(self) -> None:
+        """Take nothing new, and let go of the open jobs where they stand, within nine seconds."""
+        self.stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                if self._under_way:
+                    await self._all_accepted.wait()
+                await self._engine.stop()

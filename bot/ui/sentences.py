@@ -1,0 +1,211 @@
+"""How a job stands and how it ended, in whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.domain.job import Charge, DeliveryMethod, Job, Rendering, Sending, Stage, State, Waiting
+from bot.novita.models import CATALOGUE
+from bot.ui.i18n import N_, Texts
+from bot.ui.text import escape, format_timestamp, length, link, truncate
+
+SUPPORTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP"
+"""What an image may come as: names that are the same in every language."""
+LONGEST_REASON_LINK = 512
+
+# --- while it is on its way ---------------------------------------------------------------------------------
+
+HOLD_UPS: Mapping[str, str] = {
+    "busy": N_("Novita has many requests just now; this one goes in as soon as it may."),
+    "novita_away": N_("Novita does not answer just now. Kinora keeps trying on its own."),
+    "outdated": N_("A newer version of Kinora has taken over here; this render goes on with it."),
+    "fitting": N_("The video is larger than Discord takes here, so it is being made smaller."),
+    "discord_away": N_("Discord does not answer just now. Kinora keeps trying on its own."),
+}
+NOT_PAID = N_("Nothing is paid yet.")
+
+
+def standing(job: Job, stage: Stage | None, texts: Texts) -> tuple[str, str]:
+    """Return where a job stands: a title, and a sentence or two."""
+    match job.state, stage:
+        case State.DELIVERED, _:
+            return texts.text(N_("Done")), _delivered(job, texts)
+        case State.CANCELLED, _:
+            return texts.text(N_("Cancelled")), _cancelled(job, texts)
+        case State.UNCONFIRMED, _:
+            return texts.text(N_("Unconfirmed")), ending(job, texts)
+        case State.FAILED, _:
+            return texts.text(N_("Failed")), ending(job, texts)
+        case _, Rendering() as rendering:
+            return texts.text(N_("Rendering")), _rendering(job, rendering, texts)
+        case _, Sending(because):
+            sentence = HOLD_UPS.get(because, N_("The video is ready and on its way here."))
+            return texts.text(N_("Sending")), texts.text(sentence)
+        case _, Waiting(position, because):
+            return texts.text(N_("Waiting")), _waiting(position, because, texts)
+    return texts.text(N_("Waiting")), texts.text(NOT_PAID)
+
+
+def _delivered(job: Job, texts: Texts) -> str:
+    sentence = {
+        DeliveryMethod.FITTED: N_("Delivered {when}, made smaller to fit."),
+        DeliveryMethod.LINKED: N_("Delivered {when}, as a link."),
+    }.get(DeliveryMethod(job.outcome.delivery_method), N_("Delivered {when}."))
+    if job.destination.fallback_reason:
+        sentence = {
+            DeliveryMethod.FITTED: N_("Delivered elsewhere {when}, made smaller to fit."),
+            DeliveryMethod.LINKED: N_("Delivered elsewhere {when}, as a link."),
+        }.get(DeliveryMethod(job.outcome.delivery_method), N_("Delivered elsewhere {when}."))
+    return texts.text(sentence, when=format_timestamp(job.outcome.ended_at or job.created_at))
+
+
+def _cancelled(job: Job, texts: Texts) -> str:
+    again = job.outcome.again_as
+    said = texts.text(N_("Rendered again as job {job}."), job=again) if again else texts.text(N_("Let go."))
+    return f"{said} {charged(job, texts)}"
+
+
+def _rendering(job: Job, stage: Rendering, texts: Texts) -> str:
+    started = format_timestamp(job.task.submitted_at or job.created_at)
+    if stage.because:
+        return f"{texts.text(HOLD_UPS[stage.because])} {texts.text(N_('Started {when}.'), when=started)}"
+    sentence = N_("Started {when}, expected {then}.")
+    if stage.queued:
+        sentence = N_("In Novita's queue, sent {when}, expected {then}.")
+    return texts.text(sentence, when=started, then=format_timestamp(stage.expected_at))
+
+
+def _waiting(position: int | None, because: str, texts: Texts) -> str:
+    if because in HOLD_UPS:
+        line = texts.text(HOLD_UPS[because])
+    elif position:
+        line = texts.text(N_("Number {position} in line."), position=texts.number(position))
+    else:
+        line = texts.text(N_("Its turn comes in a moment."))
+    return f"{line} {texts.text(NOT_PAID)}"
+
+
+# --- how it ended without a video ---------------------------------------------------------------------------
+
+PROBLEMS: Mapping[str, str] = {
+    "not_started": N_("The render could not be started ({reason}). Please run the command again."),
+    "still_refused": N_("The image could not be used when its turn came ({reason}). Please send it again."),
+    "model_unknown": N_("The model {reason} is no longer offered here. Please choose another one."),
+    "novita_away": N_("Novita could not be reached for a long time ({reason}). Please try again later."),
+    "input": N_("Novita did not accept the request: {reason}. Please change that and run the command again."),
+    "moderation": N_(
+        "Novita's content rules refused this ({reason}). Please change the prompt or the image."
+    ),
+    "key": N_("Kinora's access to Novita is not in order. That is not your fault: its operator has to act."),
+    "funds": N_("Kinora's Novita account is out of funds. That is not your fault: its operator has to act."),
+    "retired": N_("Novita no longer offers {model}. Choose **{replacement}** instead."),
+    "provider": N_(
+        "Novita had a problem of its own ({reason}). That is not your fault. Please try again later."
+    ),
+    "task_failed": N_("Novita could not finish the render: {reason}. That is Novita's side, not yours."),
+    "task_lost": N_("Novita no longer knows this task. Its operator can ask them with the task id below."),
+    "deadline": N_(
+        "The render was not ready after {reason}, so Kinora stopped waiting. It looks once more {later}; "
+        "`/show {job}` asks at any time."
+    ),
+    "lost": N_(
+        "Kinora looked once more, and Novita still has no video. `/show {job}` asks again at any time."
+    ),
+    "video_gone": N_(
+        "The video was rendered, but it could not be fetched ({reason}). `/show {job}` tries again."
+    ),
+    "undelivered": N_(
+        "The video was rendered, but Discord takes it nowhere ({reason}). `/show {job}` brings it, anywhere "
+        "you can use Kinora."
+    ),
+    "unconfirmed": N_(
+        "The connection to Novita broke at the moment the render was submitted, so nobody can tell whether "
+        "it was taken and paid. Kinora does not submit it again on its own: you decide."
+    ),
+}
+REASONS: Mapping[str, str] = {
+    "IMAGE_FILE_EXCEEDS_MAX_SIZE": N_(
+        "Novita did not accept the image: its file is too large. Please send a smaller one."
+    ),
+    "INVALID_IMAGE_FORMAT": N_(
+        "Novita did not accept the image: its format is not one it reads. Please send another one."
+    ),
+    "IMAGE_EXCEEDS_MAX_RESOLUTION": N_(
+        "Novita did not accept the image: it has too many pixels. Please send a smaller one."
+    ),
+    "INVALID_IMAGE_SIZE": N_(
+        "Novita did not accept the image: its size or shape is not one it takes. Please send another one."
+    ),
+    "ILLEGAL_PROMPT": N_("Novita's content rules refused the prompt. Please change it."),
+    "ILLEGAL_IMAGE_CONTENT": N_("Novita's content rules refused the image. Please use another one."),
+}
+"""Sentences for what Novita names precisely; they win over the problem's own."""
+
+
+def ending(job: Job, texts: Texts) -> str:
+    """Say what happened and what it cost, in a few sentences."""
+    outcome = job.outcome
+    name, _, message = outcome.reason.partition(": ")
+    problem = outcome.problem or job.state
+    precise = REASONS.get(name) if problem in ("input", "moderation") else None
+    reason = escape(truncate(message or outcome.reason, 300)) or texts.text(N_("no reason given"))
+    sentences = [
+        texts.text(
+            precise or PROBLEMS.get(problem, PROBLEMS["provider"]),
+            reason=reason,
+            model=f"`{job.request.model}`",
+            replacement=_replacement(job, texts),
+            job=job.id,
+            later=format_timestamp(outcome.check_at or 0),
+        )
+    ]
+    url = job.task.video_url
+    if problem == "undelivered" and url and length(url) <= LONGEST_REASON_LINK:
+        until = format_timestamp(job.task.video_expires_at or 0)
+        sentences.append(
+            texts.text(N_("[The video]({url}) itself is there until {until}."), url=link(url), until=until)
+        )
+    return " ".join([*sentences, charged(job, texts)])
+
+
+def charged(job: Job, texts: Texts) -> str:
+    """Say what an ended job cost, as far as anybody can know."""
+    sentence = {
+        Charge.NOTHING: N_("**Nothing was charged.**"),
+        Charge.PAID: N_("**The render was paid** (about {price})."),
+        Charge.UNKNOWN: N_("**It may have been charged** (about {price}); Novita's console tells for sure."),
+    }[job.outcome.charge]
+    return texts.text(sentence, price=texts.money(job.request.price))
+
+
+def _replacement(job: Job, texts: Texts) -> str:
+    model = CATALOGUE.get(job.request.model)
+    successor = CATALOGUE.get(model.replacement or "") if model else None
+    return successor.title if successor else texts.text(N_("another model"))
+
+
+# --- what was done to the image -----------------------------------------------------------------------------
+
+KINDS: Mapping[str, str] = {"webp": "WebP", "heif": "HEIC"}
+IMAGE_CHANGES: Mapping[str, str] = {
+    "converted_from": N_("It was converted from {detail}."),
+    "scaled": N_("It was scaled to {detail} pixels."),
+    "first_frame": N_("Its first frame was taken."),
+    "rotated": N_("It was turned upright."),
+    "flattened": N_("Its transparency was laid on white."),
+    "16bit": N_("Its 16-bit colours were rounded to 8."),
+    "colours": N_("Its colours were turned into sRGB."),
+    "cmyk": N_("Its print colours were turned into screen colours."),
+    "reencoded": N_("It was saved again so that Novita takes it."),
+}
+
+
+def image_notes(changes: tuple[str, ...], texts: Texts) -> str:
+    """Say what was done to the image, from the marks of `bot.media`; empty: nothing."""
+    notes = []
+    for change in changes:
+        name, _, detail = change.partition(":")
+        detail = detail.replace("x", " × ") if name == "scaled" else KINDS.get(detail, detail.upper())
+        if name in IMAGE_CHANGES:
+            notes.append(texts.text(IMAGE_CHANGES[name], detail=detail))
+    return " ".join(notes)

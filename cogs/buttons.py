@@ -1,0 +1,36 @@
+"""The buttons under Kinora's messages; what each does is in `bot.ui.components`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from discord.ext import commands
+
+from bot.ui.components import BUTTONS
+
+if TYPE_CHECKING:
+    from bot.client import Kinora
+
+
+class Buttons(commands.Cog):
+    """Has every kind of button answered for as long as it is loaded."""
+
+    def __init__(self, bot: commands.Bot) -> None:
+        self._bot: commands.Bot = bot
+
+    async def cog_load(self) -> None:
+        """Answer presses from now on."""
+        self._bot.add_dynamic_items(*_kinds())
+
+    async def cog_unload(self) -> None:
+        """Answer none any more."""
+        self._bot.remove_dynamic_items(*_kinds())
+
+
+def _kinds() -> list[Any]:
+    return list(BUTTONS)
+
+
+async def setup(bot: Kinora) -> None:
+    """Add the cog; discord.py calls this when the extension is loaded."""
+    await bot.add_cog(Buttons(bot))
