@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,8 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 @ON_SQLITE
 async def test_commits_survive_a_power_cut(ledger: Ledger, tmp_path: Path) -> None:
     await ledger.accept(a_job())
-    assert sqlite3.connect(tmp_path / "kinora.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with closing(sqlite3.connect(tmp_path / "kinora.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 async def test_the_migrations_make_the_tables_the_code_describes(ledger: Ledger, database_url: str) -> None:
