@@ -32,7 +32,7 @@ demo-headless: $(RUNTIME) ## the same on the terminal: one /animate, and an MP4 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot
 
-test: $(DEV) ## the test suite, on SQLite
+test: $(DEV) ## the test suite, on SQLite (PYTHON=python3.13: on another Python, as with every command)
 	@$(BIN)/python -m pytest
 
 test-postgres: $(DEV) ## the end-to-end suite and the crash matrix on PostgreSQL, and many processes (Python only, too)
