@@ -1,4 +1,5 @@
-FROM python:3.11-slim
+# The newest Python that the whole suite has run on.
+FROM python:3.13-slim
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -1,6 +1,15 @@
 # Kinora's commands. Only python3 (3.11 or newer), pip and make are assumed.
 PYTHON ?= python3
+# Another Python is named by PYTHON=python3.13: it gets a virtual environment of its own, beside the usual one.
+ifneq ($(filter command environment,$(origin PYTHON)),)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ifeq ($(VERSION),)
+$(error PYTHON=$(PYTHON) does not run)
+endif
+VENV := .venv-$(VERSION)
+else
 VENV := .venv
+endif
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
@@ -23,7 +32,7 @@ demo-headless: $(RUNTIME) ## the same on the terminal: one /animate, and an MP4 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot
 
-test: $(DEV) ## the test suite, on SQLite
+test: $(DEV) ## the test suite, on SQLite (PYTHON=python3.13: on another Python, as with every command)
 	@$(BIN)/python -m pytest
 
 test-postgres: $(DEV) ## the end-to-end suite and the crash matrix on PostgreSQL, and many processes (Python only, too)
@@ -108,5 +117,5 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
 
-clean: ## remove the virtual environment and caches (never data/)
-	rm -rf $(VENV) $(CLIENTS) $(NODE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove the virtual environments and caches (never data/)
+	rm -rf .venv .venv-* $(NODE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

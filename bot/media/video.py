@@ -247,8 +247,11 @@ class _Film:
         self, made: OutputContainer, given: VideoStream, plan: _Plan, notes: Path, first: bool
     ) -> None:
         self._made = made
+        # Fractions whichever PyAV it is: what 19 has instead rounds, between two of its own, to 32 bits.
         rate = given.average_rate or given.guessed_rate or Fraction(24)
-        self._time_base = given.time_base or 1 / Fraction(rate)
+        rate = Fraction(rate.numerator, rate.denominator)
+        time_base = given.time_base or 1 / rate
+        self._time_base = Fraction(time_base.numerator, time_base.denominator)
         self._step = max(1, round(1 / (rate * self._time_base)))
         self._last: int | None = None
         self._stream = made.add_stream("libx264", rate=rate, options={"preset": _PRESET, "stats": str(notes)})
