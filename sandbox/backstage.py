@@ -40,7 +40,7 @@ class Backstage:
         self.bot: BotProcess
 
     def routes(self) -> list[web.RouteDef]:
-        """List the routes, for `House.more_routes`."""
+        """List the routes, for the control site."""
         return [
             web.get("/backstage", self._show),
             web.post("/backstage/bot/{action}", self._act),

@@ -21,7 +21,7 @@ export function ledgerPanel(store) {
       fill(wrap, told.rows.length ? table(told) : h("p", { class: "panel-empty" }, "No job yet: every /animate becomes a row here."));
     } catch (refused) {
       last = "";
-      fill(wrap, h("p", { class: "panel-empty" }, store.supervised ? refused.message : "This sandbox does not run the bot, so it cannot read its ledger."));
+      fill(wrap, h("p", { class: "panel-empty" }, store.supervised ? refused.message : "No bot runs here, so there is no ledger to read."));
     }
   };
   const visible = (on) => {
