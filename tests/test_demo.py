@@ -16,7 +16,7 @@ import av
 import pytest
 from PIL import Image
 
-from sandbox.headless import PICTURE, main
+from demo.headless import PICTURE, main
 from tests.e2e.steps import still
 from tests.kinora import REPOSITORY
 
@@ -34,7 +34,7 @@ def start(program: str, *arguments: str | Path, **environ: str) -> subprocess.Po
 
 
 def headless(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
-    return start("sandbox.headless", "--quick", *arguments, **environ)
+    return start("demo.headless", "--quick", *arguments, **environ)
 
 
 def run(*arguments: str | Path, **environ: str) -> tuple[int, str]:
@@ -126,7 +126,7 @@ def test_without_a_screen_the_address_is_printed_and_the_page_served_until_a_sig
     tmp_path: Path, number: signal.Signals
 ) -> None:
     nowhere = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"), "")
-    with start("sandbox.demo", "--port", "0", TMPDIR=str(tmp_path), **nowhere) as process:
+    with start("demo", "--port", "0", TMPDIR=str(tmp_path), **nowhere) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+/app/", process.stdout.readline())
         assert found
@@ -148,7 +148,7 @@ def test_with_a_screen_the_page_is_opened(tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new && mv {seen}.new {seen}\n')
     browser.chmod(0o755)
-    with start("sandbox.demo", "--port", "0", DISPLAY=":0", CI="", BROWSER=str(browser)) as process:
+    with start("demo", "--port", "0", DISPLAY=":0", CI="", BROWSER=str(browser)) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         while not seen.exists():

@@ -81,7 +81,7 @@ async def open_page(chromium: Any) -> AsyncIterator[OpenPage]:
 async def demo_running(folder: Path, *flags: str) -> AsyncIterator[str]:
     """Run `make demo`'s program as a visitor does; give its control site's address once a bot may be used."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sandbox.demo", "--port", "0", "--no-browser", *flags),
+        *(sys.executable, "-m", "demo", "--port", "0", "--no-browser", *flags),
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
@@ -100,7 +100,7 @@ async def demo_running(folder: Path, *flags: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def demo_url(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """`python -m sandbox.demo`, for the whole run."""
+    """`python -m demo`, for the whole run."""
     async with demo_running(tmp_path_factory.mktemp("demo")) as url:
         yield url
 

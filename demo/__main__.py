@@ -1,4 +1,4 @@
-"""`python -m sandbox.demo`: a chat in the browser that looks and feels like Discord's, with the bot in it.
+"""`python -m demo`: a chat in the browser that looks and feels like Discord's, with the bot in it.
 
 The sandbox and its page run in this process, the bot as it ships in another. Exit status: 0 after Ctrl-C,
 1 when it cannot start, 2 when the arguments cannot be used.
@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
-from sandbox import web as page
-from sandbox.backstage import Backstage
-from sandbox.botprocess import BotProcess
+from demo import page
+from demo.backstage import Backstage
+from demo.botprocess import BotProcess
 from sandbox.house import House
 
 PORTS = {"discord": 8710, "novita": 8720, "control": 8730}
@@ -97,7 +97,7 @@ def has_a_screen() -> bool:
 def main(arguments: list[str]) -> int:
     """Read the arguments and serve; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox.demo",
+        prog="python -m demo",
         description="Try Kinora in the browser, with no account: a chat like Discord's, and its backstage.",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`python -m sandbox.headless`: the whole thing on a terminal, with no account. One /animate, and an MP4.
+"""`python -m demo.headless`: the whole thing on a terminal, with no account. One /animate, and an MP4.
 
 The sandbox runs in this process, the bot as it ships in another. What is printed is what crosses the wires
 between them, as it happens. Exit status: 0 when the video is there and was paid once, 1 when not, 2 when the
@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import av
 
-from sandbox.botprocess import BotProcess, level_and_words
+from demo.botprocess import BotProcess, level_and_words
 from sandbox.client import Json, Message, Refused, Sandbox
 from sandbox.house import House
 
@@ -404,7 +404,7 @@ async def _until_stopped(options: Options, terminal: Terminal) -> int:
 def _options(arguments: list[str]) -> Options:
     """Read the arguments; ends with one sentence and status 2 when they cannot be used."""
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox.headless",
+        prog="python -m demo.headless",
         description="See Kinora at work with no account: sandbox, bot, one /animate, and an MP4 to look at.",
     )
     parser.add_argument("--image", metavar="PATH", help="your own picture instead of the paper boat")

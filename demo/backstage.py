@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.botprocess import BotProcess, level_and_words
+from demo.botprocess import BotProcess, level_and_words
 from sandbox.house import House
 
 ACTIONS = ("start", "stop", "kill", "restart")
