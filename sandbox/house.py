@@ -12,7 +12,7 @@ from sandbox.control import ControlSite
 from sandbox.discord import Discord
 from sandbox.faults import Faults
 from sandbox.journal import KEPT, Journal
-from sandbox.novita import Novita
+from sandbox.novita import Novita, control_routes
 
 HOST = "127.0.0.1"
 # A made-up secret that opens only the sandbox. Its first part is the bot's id: some clients expect that.
@@ -69,7 +69,7 @@ class House:
             key=key, data_dir=data_dir / "novita", journal=self.journal, faults=self.faults, bus=self.bus
         )
         self.control = ControlSite(
-            [*self.novita.control_routes(), *self.discord.control_routes()],
+            [*control_routes(self.novita), *self.discord.control_routes()],
             bus=self.bus,
             journal=self.journal,
             faults=self.faults,

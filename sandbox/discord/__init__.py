@@ -11,6 +11,7 @@ from aiohttp import web
 from sandbox.bus import Bus
 from sandbox.discord.admin import AdminRoutes
 from sandbox.discord.cdn import Cdn
+from sandbox.discord.faults import answer
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.initial import initial_world
 from sandbox.discord.people import PeopleRoutes
@@ -62,7 +63,8 @@ class Discord:
     def app(self) -> web.Application:
         """Build the Discord site: REST, gateway and CDN, behind the journal and the faults."""
         guard: Any = api_middleware(lambda: self._context)
-        middlewares = [self._journal.middleware("discord"), self._faults.middleware("discord"), guard]
+        faulty = self._faults.middleware("discord", answer)
+        middlewares = [self._journal.middleware("discord"), faulty, guard]
         app = web.Application(middlewares=middlewares, client_max_size=MAX_JSON_REQUEST)
         routes = [
             ApplicationRoutes(self._context, self._gateway.identifies_left).routes(),
