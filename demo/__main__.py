@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
-from demo import page
+from demo import contract, page
 from demo.backstage import Backstage
 from demo.botprocess import BotProcess
 from sandbox.house import House
@@ -83,8 +83,8 @@ async def _greet(bot: BotProcess) -> None:
 
 
 async def _introduce(house: House) -> None:
-    environment = [f"  {name.upper()}={value}" for name, value in house.environment().items()]
-    print("No bot runs here. Start one with:", *environment, sep="\n", flush=True)
+    variables = [f"  {name}={value}" for name, value in contract.environment(house.environment()).items()]
+    print("No bot runs here. Start one with:", *variables, sep="\n", flush=True)
 
 
 def has_a_screen() -> bool:

@@ -27,7 +27,8 @@ from urllib.parse import urlsplit
 
 import av
 
-from demo.botprocess import BotProcess, level_and_words
+from demo.botprocess import BotProcess
+from demo.contract import level_and_words
 from sandbox.client import Json, Message, Refused, Sandbox
 from sandbox.house import House
 
