@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 import tempfile
 import webbrowser
@@ -23,6 +22,7 @@ from threading import Thread
 from demo import contract, page
 from demo.backstage import Backstage
 from demo.botprocess import BotProcess
+from demo.signals import until_signal
 from sandbox.house import House
 
 PORTS = {"discord": 8710, "novita": 8720, "control": 8730}
@@ -40,10 +40,7 @@ class Options:
 
 
 async def serve(options: Options) -> int:
-    """Serve the page until a signal; all that was started is ended again."""
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    """Serve the page until cancelled; all that was started is ended again."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kinora-demo-")))
         (folder / "sandbox").mkdir()
@@ -69,9 +66,8 @@ async def serve(options: Options) -> int:
             await stack.enter_async_context(backstage)
         if options.browser:  # some browsers hold on to whoever opened them
             Thread(target=webbrowser.open, args=[address], daemon=True).start()
-        greeting = asyncio.create_task(_greet(backstage.bot) if options.bot else _introduce(house))
-        await stopping.wait()
-        greeting.cancel()
+        await (_greet(backstage.bot) if options.bot else _introduce(house))
+        await asyncio.Event().wait()
     return 0
 
 
@@ -118,10 +114,11 @@ def main(arguments: list[str]) -> int:
     options = Options(given.port, browser, not given.no_bot, given.openapi)
     logging.basicConfig(level=logging.ERROR, format="sandbox: %(message)s")
     try:
-        return asyncio.run(serve(options))
+        asyncio.run(until_signal(serve(options)))
     except OSError as error:
         print(f"The demo cannot start: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class House:
             self.discord_api_url = f"{self.discord.base_url}/api/v10"
             self.novita_api_url = await self._serve(self.novita.app(), novita_port)
             self.control_url = await self._serve(self.control.app(), control_port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             await self.stop()
             raise
 
