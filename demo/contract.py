@@ -24,11 +24,11 @@ _ONLINE = "online: "
 
 _MOST_JOBS = 100
 _NEWEST_JOBS = "SELECT * FROM jobs ORDER BY created_at DESC LIMIT ?"
-_FIRST_COLUMNS = (
+FIRST_COLUMNS = (
     *("id", "state", "created_at", "prompt", "price", "task_id", "submitted_at", "ended_at"),
     *("how", "problem", "cost"),
 )
-_SECRET_COLUMNS = ("token", "source_url")
+SECRET_COLUMNS = ("token", "source_url")
 _ENDED_STATES = ("delivered", "failed", "cancelled", "unconfirmed")
 
 
@@ -56,8 +56,8 @@ def read_jobs(folder: Path) -> dict[str, Any]:
     states that no job leaves on its own. Without a table there are neither columns nor rows.
     """
     columns, rows = _newest_jobs(folder / DATABASE)
-    order = [name for name in _FIRST_COLUMNS if name in columns]
-    order += [name for name in columns if name not in _FIRST_COLUMNS]
+    order = [name for name in FIRST_COLUMNS if name in columns]
+    order += [name for name in columns if name not in FIRST_COLUMNS]
     return {
         "columns": [{"name": name, "kind": _kind(name)} for name in order],
         "rows": [[_shown(name, row[name]) for name in order] for row in rows],
@@ -84,4 +84,4 @@ def _kind(column: str) -> str:
 
 
 def _shown(column: str, value: object) -> object:
-    return "<hidden>" if value and column in _SECRET_COLUMNS else value
+    return "<hidden>" if value and column in SECRET_COLUMNS else value
