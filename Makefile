@@ -24,10 +24,10 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 demo: $(RUNTIME) ## try Kinora in your browser with no account: a chat like Discord's with the bot in it, and its backstage
-	@$(BIN)/python -m sandbox.demo
+	@$(BIN)/python -m demo
 
 demo-headless: $(RUNTIME) ## the same on the terminal: one /animate, and an MP4 (IMAGE=… PROMPT="…" for your own)
-	@$(BIN)/python -m sandbox.headless $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
+	@$(BIN)/python -m demo.headless $(if $(IMAGE),--image "$$IMAGE") $(if $(PROMPT),--prompt "$$PROMPT")
 
 run: $(RUNTIME) ## the real bot, from .env
 	@$(BIN)/python -m bot

@@ -19,7 +19,7 @@ from tests.e2e.steps import animate, is_video, still
 from tests.kinora import Kinora
 from tests.media.films import psnr
 
-PICTURE = Path(__file__).parent.parent / "sandbox/pictures/paper-boat.jpg"
+PICTURE = Path(__file__).parent.parent / "demo/pictures/paper-boat.jpg"
 
 
 async def main() -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 
-from sandbox import web as web_page
-
-if TYPE_CHECKING:
-    from sandbox.house import House
+from sandbox.bus import Bus
+from sandbox.faults import Faults
+from sandbox.journal import Journal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -21,117 +20,135 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 LARGEST_UPLOAD = 600 * 2**20  # above every upload limit of Discord's, which the Discord site enforces itself
 
 
-def app(house: House) -> web.Application:
-    """Return the control site's application."""
-    site = web.Application(middlewares=[_errors_as_json, _from_here_only], client_max_size=LARGEST_UPLOAD)
-    site.add_routes(_house_routes(house))
-    site.add_routes(_event_routes(house, site))
-    site.add_routes(house.novita.control_routes())
-    site.add_routes(house.discord.control_routes())
-    site.add_routes(web_page.routes(house))
-    site.add_routes(house.more_routes)
-    return site
+class ControlSite:
+    """What is shared by all stand-ins (faults, journal, live events, reset), and the routes they bring.
 
+    `environment` gives the sandbox's addresses and secrets, `reset` puts everything back to its beginning.
+    """
 
-def _house_routes(house: House) -> list[web.RouteDef]:
-    async def index(request: web.Request) -> web.Response:
-        if "text/html" in request.headers.get("Accept", ""):
-            raise web.HTTPFound("/app/")
+    def __init__(
+        self,
+        routes: Iterable[web.RouteDef],
+        *,
+        bus: Bus,
+        journal: Journal,
+        faults: Faults,
+        environment: Callable[[], dict[str, str]],
+        reset: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._routes = list(routes)
+        self._bus, self._journal, self._faults = bus, journal, faults
+        self._environment, self._reset = environment, reset
+        self._front_page = ""
+        self._listeners: set[web.WebSocketResponse] = set()
+
+    def add(self, routes: Iterable[web.RouteDef], front_page: str = "") -> None:
+        """Offer more routes, from the next `app` on; `front_page` is the path where browsers go from /."""
+        self._routes += routes
+        self._front_page = front_page or self._front_page
+
+    def app(self) -> web.Application:
+        """Return the control site's application."""
+        site = web.Application(middlewares=[_errors_as_json, _from_here_only], client_max_size=LARGEST_UPLOAD)
+        site.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/faults", self._list_faults),
+                web.post("/faults", self._add_fault),
+                web.delete("/faults", self._clear_faults),
+                web.delete(r"/faults/{id:\d+}", self._remove_fault),
+                web.get("/wire", self._wire),
+                web.get("/events", self._events),
+                web.post("/reset", self._start_over),
+                *self._routes,
+            ]
+        )
+        site.on_shutdown.append(self._close_sockets)
+        return site
+
+    async def _index(self, request: web.Request) -> web.Response:
+        if self._front_page and "text/html" in request.headers.get("Accept", ""):
+            raise web.HTTPFound(self._front_page)
         routes = {f"{route.method} {_path(route)}" for route in request.app.router.routes()}
         return web.json_response(
             {
-                **house.environment(),
-                "wire_is_checked": house.journal.checker is not None,
+                **self._environment(),
+                "wire_is_checked": self._journal.checker is not None,
                 "endpoints": sorted((r for r in routes if not r.startswith("HEAD")), key=_by_path),
             }
         )
 
-    async def add_fault(request: web.Request) -> web.Response:
+    async def _start_over(self, request: web.Request) -> web.Response:
+        await self._reset()
+        return web.json_response({})
+
+    # --- faults
+
+    async def _list_faults(self, request: web.Request) -> web.Response:
+        return web.json_response({"faults": [fault.as_json() for fault in self._faults.list()]})
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
         body = await request.json()
         if not isinstance(body, dict):
             raise ValueError("A fault is a JSON object.")
-        return web.json_response(house.faults.add(**body).as_json())
+        return web.json_response(self._faults.add(**body).as_json())
 
-    async def list_faults(request: web.Request) -> web.Response:
-        return web.json_response({"faults": [fault.as_json() for fault in house.faults.list()]})
-
-    async def clear_faults(request: web.Request) -> web.Response:
-        house.faults.clear()
+    async def _clear_faults(self, request: web.Request) -> web.Response:
+        self._faults.clear()
         return web.json_response({})
 
-    async def remove_fault(request: web.Request) -> web.Response:
+    async def _remove_fault(self, request: web.Request) -> web.Response:
         try:
-            fault = house.faults.remove(int(request.match_info["id"]))
+            fault = self._faults.remove(int(request.match_info["id"]))
         except KeyError:
             raise LookupError("There is no such fault.") from None
         return web.json_response(fault.as_json())
 
-    async def wire(request: web.Request) -> web.Response:
-        since = int(request.query.get("since", 0))
-        exchanges = house.journal.since(since)
+    # --- what happened, and what happens
+
+    async def _wire(self, request: web.Request) -> web.Response:
+        exchanges = self._journal.since(int(request.query.get("since", 0)))
         # Thousands of exchanges take a while to write down, and the loop serves the bot meanwhile.
         text = await asyncio.to_thread(lambda: json.dumps({"exchanges": [e.as_dict() for e in exchanges]}))
         return web.json_response(text=text)
 
-    async def reset(request: web.Request) -> web.Response:
-        await house.reset()
-        return web.json_response({})
-
-    return [
-        web.get("/", index),
-        web.get("/faults", list_faults),
-        web.post("/faults", add_fault),
-        web.delete("/faults", clear_faults),
-        web.delete(r"/faults/{id:\d+}", remove_fault),
-        web.get("/wire", wire),
-        web.post("/reset", reset),
-    ]
-
-
-def _event_routes(house: House, site: web.Application) -> list[web.RouteDef]:
-    listeners: set[web.WebSocketResponse] = set()
-
-    async def events(request: web.Request) -> web.WebSocketResponse:
+    async def _events(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(heartbeat=30)
         await socket.prepare(request)
-        listeners.add(socket)
+        self._listeners.add(socket)
         try:
-            await _tell_events(house, socket)
+            await self._tell_events(socket)
         finally:
-            listeners.discard(socket)
+            self._listeners.discard(socket)
         return socket
 
-    async def close_sockets(site: web.Application) -> None:
-        for socket in list(listeners):
+    async def _close_sockets(self, site: web.Application) -> None:
+        for socket in list(self._listeners):
             await socket.close(code=WSCloseCode.GOING_AWAY)
 
-    site.on_shutdown.append(close_sockets)
-    return [web.get("/events", events)]
+    async def _tell_events(self, socket: web.WebSocketResponse) -> None:
+        """Send everything that happens from now on, bus events and exchanges, until the listener leaves."""
+        events, exchanges = self._bus.subscribe(), self._journal.subscribe()
 
+        async def tell_events() -> None:
+            while True:
+                await socket.send_str(json.dumps(await events.get()))
 
-async def _tell_events(house: House, socket: web.WebSocketResponse) -> None:
-    """Send everything that happens from now on, bus events and exchanges, until the listener leaves."""
-    events, exchanges = house.bus.subscribe(), house.journal.subscribe()
+        async def tell_exchanges() -> None:
+            while True:
+                exchange = (await exchanges.get()).as_dict()
+                await socket.send_str(json.dumps({"type": "exchange", "exchange": exchange}))
 
-    async def tell_events() -> None:
-        while True:
-            await socket.send_str(json.dumps(await events.get()))
-
-    async def tell_exchanges() -> None:
-        while True:
-            exchange = (await exchanges.get()).as_dict()
-            await socket.send_str(json.dumps({"type": "exchange", "exchange": exchange}))
-
-    tellers = [asyncio.create_task(tell_events()), asyncio.create_task(tell_exchanges())]
-    try:
-        async for _ in socket:  # nothing is expected from the listener; this ends when it leaves
-            pass
-    finally:
-        for teller in tellers:
-            teller.cancel()
-        await asyncio.gather(*tellers, return_exceptions=True)
-        house.bus.unsubscribe(events)
-        house.journal.unsubscribe(exchanges)
+        tellers = [asyncio.create_task(tell_events()), asyncio.create_task(tell_exchanges())]
+        try:
+            async for _ in socket:  # nothing is expected from the listener; this ends when it leaves
+                pass
+        finally:
+            for teller in tellers:
+                teller.cancel()
+            await asyncio.gather(*tellers, return_exceptions=True)
+            self._bus.unsubscribe(events)
+            self._journal.unsubscribe(exchanges)
 
 
 @web.middleware

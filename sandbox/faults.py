@@ -1,7 +1,7 @@
 """Faults on request: what networks and providers do wrong, made to happen on real TCP connections.
 
 A fault names the requests it hits (side, method, path) and what happens to them. It is a middleware inside
-the journal's, so that the wire record shows what the client saw.
+the journal's, so that the wire record shows what the client saw. The site words errors and rate limits.
 
 Handlers that serve files should return a `web.FileResponse` (not write a stream themselves): the answer is
 then still unsent when the handler is done, and every kind works on it.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-import json
 import mimetypes
 import re
 import socket
@@ -29,7 +28,6 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sandbox.bus import Bus
 from sandbox.journal import FAULT
-from sandbox.novita import errors as novita_errors
 
 SIDES = ("discord", "novita", "cdn")
 KINDS = (
@@ -106,6 +104,10 @@ class Fault:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "removed"}
 
 
+Answer = Callable[[Fault], web.Response]
+"""How a site words the kinds "error", "error_after" and "rate_limit"."""
+
+
 class Faults:
     """The faults in force, oldest first; at most one hits a request."""
 
@@ -138,8 +140,8 @@ class Faults:
         """Return all faults, also those that have hit as often as they were asked to."""
         return list(self._faults.values())
 
-    def middleware(self, side: str) -> Middleware:
-        """Return the middleware that makes the faults of `side` happen.
+    def middleware(self, side: str, answer: Answer) -> Middleware:
+        """Return the middleware that makes the faults of `side` happen, with the site's own error answers.
 
         On the Discord site everything outside the API and the gateway counts as side "cdn". WebSockets
         are left alone: the gateway has disconnects of its own.
@@ -154,7 +156,8 @@ class Faults:
             request[FAULT] = fault.kind
             if self._bus:
                 self._bus.publish({"type": "fault", "fault": fault.as_json(), "path": request.path})
-            return await _BEHAVIOURS[fault.kind](fault, request, handler)
+            response = await _BEHAVIOURS[fault.kind](fault, request, handler)
+            return answer(fault) if response is None else response
 
         return faulty
 
@@ -218,19 +221,12 @@ async def _drop_after(fault: Fault, request: web.Request, handler: Handler) -> w
     return _cut(request)
 
 
-async def _error(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _error(fault: Fault, request: web.Request, handler: Handler) -> None:
     await _read(request)
-    return _error_response(fault, request)
 
 
-async def _error_after(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _error_after(fault: Fault, request: web.Request, handler: Handler) -> None:
     await _act(request, handler)
-    return _error_response(fault, request)
-
-
-async def _rate_limit(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-    await _read(request)
-    return _rate_limit_response(fault)
 
 
 async def _html(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -284,12 +280,13 @@ async def _hang(fault: Fault, request: web.Request, handler: Handler) -> web.Str
     return await handler(request)
 
 
-_BEHAVIOURS: dict[str, Callable[[Fault, web.Request, Handler], Awaitable[web.StreamResponse]]] = {
+# None: the site's own answer.
+_BEHAVIOURS: dict[str, Callable[[Fault, web.Request, Handler], Awaitable[web.StreamResponse | None]]] = {
     "drop_before": _drop_before,
     "drop_after": _drop_after,
     "error": _error,
     "error_after": _error_after,
-    "rate_limit": _rate_limit,
+    "rate_limit": _error,
     "html": _html,
     "delay": _delay,
     "delay_after": _delay_after,
@@ -368,40 +365,3 @@ async def _write_half(whole: web.StreamResponse, half: web.StreamResponse, size:
             chunk = await asyncio.to_thread(file.read, min(_CHUNK, size))
             await half.write(chunk)
             size -= len(chunk)
-
-
-# --- errors in each side's own shape ----------------------------------------------------------------------
-
-
-def _error_response(fault: Fault, request: web.Request) -> web.Response:
-    if fault.side == "novita":
-        return novita_errors.response_for(fault.status, fault.reason, fault.message)
-    status = fault.status or 500
-    if fault.side == "cdn":
-        return web.Response(text=fault.message or f"{status}: the CDN is unwell", status=status)
-    message = fault.message or f"{status}: Internal Server Error"
-    return _discord_json({"message": message, "code": int(fault.reason or 0)}, status)
-
-
-def _rate_limit_response(fault: Fault) -> web.Response:
-    headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-    if fault.side == "novita":
-        return novita_errors.response_for(429, fault.reason, fault.message, headers)
-    # discord.py takes a 429 without Via for a ban by the edge, not for a rate limit.
-    headers["Via"] = "1.1 google"
-    if fault.side == "cdn":
-        return web.Response(text="Too many requests", status=429, headers=headers)
-    body = {
-        "message": fault.message or "You are being rate limited.",
-        "retry_after": fault.retry_after or 0,
-        "global": False,
-    }
-    headers["X-RateLimit-Scope"] = "user"
-    return _discord_json(body, 429, headers)
-
-
-def _discord_json(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> web.Response:
-    # Exactly "application/json": discord.py takes a body with a charset for text.
-    return web.Response(
-        body=json.dumps(body).encode(), status=status, headers=headers, content_type="application/json"
-    )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
 from aiohttp import web
 
-from sandbox import control
 from sandbox.bus import Bus
+from sandbox.control import ControlSite
 from sandbox.discord import Discord
 from sandbox.faults import Faults
 from sandbox.journal import KEPT, Journal
-from sandbox.novita import Novita
+from sandbox.novita import Novita, control_routes
 
 HOST = "127.0.0.1"
 # A made-up secret that opens only the sandbox. Its first part is the bot's id: some clients expect that.
@@ -25,7 +26,8 @@ _GRACE_SECONDS = 1.0
 class House:
     """Three sites in one process and what they share: the journal, the faults and the event bus.
 
-    A port of 0 is any free one. `openapi` is Discord's OpenAPI document, against which its wire is then held.
+    A port of 0 is any free one; with `any_port`, so is one that is taken.
+    `openapi` is Discord's OpenAPI document, against which its wire is then held.
     `data_dir` is where uploads and MP4s lie; it must exist.
     """
 
@@ -38,6 +40,7 @@ class House:
         discord_port: int = 0,
         novita_port: int = 0,
         control_port: int = 0,
+        any_port: bool = False,
         openapi: Path | None = None,
         seed: int | None = None,
         journal_kept: int = KEPT,
@@ -66,9 +69,17 @@ class House:
         self.novita = Novita(
             key=key, data_dir=data_dir / "novita", journal=self.journal, faults=self.faults, bus=self.bus
         )
-        self.more_routes: list[web.RouteDef] = []
-        """What the control site offers beyond the sandbox itself; to be filled before `start`."""
+        self.control = ControlSite(
+            [*control_routes(self.novita), *self.discord.control_routes()],
+            bus=self.bus,
+            journal=self.journal,
+            faults=self.faults,
+            environment=self.environment,
+            reset=self.reset,
+        )
+        """The control site; what is added to it before `start` is served, too."""
         self._ports = (discord_port, novita_port, control_port)
+        self._any_port = any_port
         self._runners: list[web.AppRunner] = []
 
     async def start(self) -> None:
@@ -78,8 +89,8 @@ class House:
             self.discord.base_url = await self._serve(self.discord.app(), discord_port)
             self.discord_api_url = f"{self.discord.base_url}/api/v10"
             self.novita_api_url = await self._serve(self.novita.app(), novita_port)
-            self.control_url = await self._serve(control.app(self), control_port)
-        except OSError:
+            self.control_url = await self._serve(self.control.app(), control_port)
+        except (OSError, asyncio.CancelledError):
             await self.stop()
             raise
 
@@ -114,5 +125,10 @@ class House:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
         self._runners.append(runner)
         await runner.setup()
-        await web.TCPSite(runner, HOST, port).start()
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError:
+            if not self._any_port:
+                raise
+            await web.TCPSite(runner, HOST, 0).start()
         return f"http://{HOST}:{runner.addresses[0][1]}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,9 +19,17 @@ import av
 import pytest
 from PIL import Image
 
-from sandbox.headless import PICTURE, main
+from demo import contract
+from demo.headless import PICTURE, main
 from tests.e2e.steps import still
 from tests.kinora import REPOSITORY
+
+SANDBOX = {
+    "discord_token": "x.y.z",
+    "novita_api_key": "sk_x",
+    "discord_api_url": "http://127.0.0.1:1/api/v10",
+    "novita_api_url": "http://127.0.0.1:1",
+}
 
 
 def start(program: str, *arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
@@ -34,7 +45,7 @@ def start(program: str, *arguments: str | Path, **environ: str) -> subprocess.Po
 
 
 def headless(*arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
-    return start("sandbox.headless", "--quick", *arguments, **environ)
+    return start("demo.headless", "--quick", *arguments, **environ)
 
 
 def run(*arguments: str | Path, **environ: str) -> tuple[int, str]:
@@ -126,7 +137,7 @@ def test_without_a_screen_the_address_is_printed_and_the_page_served_until_a_sig
     tmp_path: Path, number: signal.Signals
 ) -> None:
     nowhere = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"), "")
-    with start("sandbox.demo", "--port", "0", TMPDIR=str(tmp_path), **nowhere) as process:
+    with start("demo", "--port", "0", TMPDIR=str(tmp_path), **nowhere) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+/app/", process.stdout.readline())
         assert found
@@ -148,7 +159,7 @@ def test_with_a_screen_the_page_is_opened(tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new && mv {seen}.new {seen}\n')
     browser.chmod(0o755)
-    with start("sandbox.demo", "--port", "0", DISPLAY=":0", CI="", BROWSER=str(browser)) as process:
+    with start("demo", "--port", "0", DISPLAY=":0", CI="", BROWSER=str(browser)) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         while not seen.exists():
@@ -202,3 +213,41 @@ def test_stopped_in_the_middle_it_leaves_nothing_running(
     wait_gone(family)
     if number is not signal.SIGKILL:
         assert not list(tmp_path.glob("kinora-demo-*"))
+
+
+# --- what the demo knows of the bot -------------------------------------------------------------------------
+
+
+async def test_the_contract_names_columns_that_the_bots_database_has(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    made = await asyncio.create_subprocess_exec(
+        *(sys.executable, *contract.COMMAND, "migrate"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **contract.environment(SANDBOX)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, _ = await made.communicate()
+    assert made.returncode == 0, said
+    jobs = contract.read_jobs(tmp_path)
+    names = [column["name"] for column in jobs["columns"]]
+    assert names[: len(contract.FIRST_COLUMNS)] == list(contract.FIRST_COLUMNS)
+    assert set(contract.SECRET_COLUMNS) <= set(names)
+    assert {column["kind"] for column in jobs["columns"]} == {"state", "price", "time", "text"}
+    assert jobs["rows"] == []
+
+
+def test_secrets_of_a_job_are_not_shown_and_the_newest_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / contract.DATABASE
+    assert contract.read_jobs(tmp_path)["columns"] == []
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as database:
+        assert contract.read_jobs(tmp_path)["rows"] == []  # the table is yet to come
+        database.execute("CREATE TABLE jobs (token, price, created_at, id)")
+        database.executemany(
+            "INSERT INTO jobs VALUES (?, ?, ?, ?)", [("secret", 3, 1.0, "a"), (None, 4, 2.0, "b")]
+        )
+        database.commit()
+    jobs = contract.read_jobs(tmp_path)
+    assert [column["name"] for column in jobs["columns"]] == ["id", "created_at", "price", "token"]
+    assert jobs["rows"] == [["b", 2.0, 4, None], ["a", 1.0, 3, "<hidden>"]]

@@ -12,9 +12,10 @@ TimeoutError that says what was waited for.
 
 from __future__ import annotations
 
-from sandbox.client.people import FileLike, Interaction, Person
+from sandbox.client.connection import FileLike, Json, Refused
+from sandbox.client.people import Interaction, Person
 from sandbox.client.sandbox import Sandbox, start
-from sandbox.client.seen import Attachment, Channel, Json, Message, Refused
+from sandbox.client.seen import Attachment, Channel, Message
 
 __all__ = [
     "Attachment",

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sandbox.client.seen import Channel, Json, Message, Refused
-
-if TYPE_CHECKING:
-    from sandbox.client.sandbox import Sandbox
-
-FileLike = str | Path | bytes | tuple[str, bytes]
-
-SECONDS = 10.0
+from sandbox.client.connection import SECONDS, Connection, FileLike, Json, Refused
+from sandbox.client.seen import Channel, Message
 
 
 class Interaction:
     """Something a person did that the bot has to answer."""
 
-    def __init__(self, sandbox: Sandbox, person: Person, interaction_id: str) -> None:
+    def __init__(self, connection: Connection, person: Person, interaction_id: str) -> None:
         self.id = interaction_id
         self.person = person
-        self._sandbox = sandbox
+        self._connection = connection
 
     async def state(self) -> Json:
         """Read its state: see `sandbox.discord.people`."""
-        return await self._sandbox.get(f"/discord/interactions/{self.id}")
+        return await self._connection.get(f"/discord/interactions/{self.id}")
 
     async def _wait(self, what: str, done: Callable[[Json], bool], seconds: float) -> Json:
         async def look() -> Json | None:
             state = await self.state()
             return state if done(state) else None
 
-        return await self._sandbox.wait(look, seconds, f"interaction {self.id} to {what}", {"discord"})
+        return await self._connection.wait(look, seconds, f"interaction {self.id} to {what}", {"discord"})
 
     async def wait_acknowledged(self, seconds: float = SECONDS) -> Json:
         """Wait for the bot's first answer; AssertionError when 3 seconds pass without one."""
@@ -65,26 +58,26 @@ class Interaction:
             found = [m for m in await self.person.messages(state["channel_id"]) if m.id == message_id]
             return found[0] if found and not found[0].deferred else None
 
-        return await self._sandbox.wait(look, seconds, f"the response of {state['name']!r}", {"discord"})
+        return await self._connection.wait(look, seconds, f"the response of {state['name']!r}", {"discord"})
 
     async def submit(self, fields: Json, *, files: Mapping[str, FileLike] | None = None) -> Interaction:
         """Submit the modal that the bot opened; more files of a field "still" are "still/1", "still/2" …"""
         payload = {"person": self.person.name, "interaction": self.id, "fields": fields}
-        answer = await self._sandbox.send("/discord/submit", payload, files)
-        return Interaction(self._sandbox, self.person, answer["interaction_id"])
+        answer = await self._connection.send("/discord/submit", payload, files)
+        return Interaction(self._connection, self.person, answer["interaction_id"])
 
 
 class Person:
     """Somebody in front of a Discord client. `channel` is an id, a name, or "dm"."""
 
-    def __init__(self, sandbox: Sandbox, name: str) -> None:
+    def __init__(self, connection: Connection, name: str) -> None:
         self.name = name
-        self._sandbox = sandbox
+        self._connection = connection
         self._base = f"/discord/people/{name}"
 
     async def _do(self, path: str, payload: Json, files: Mapping[str, FileLike] | None = None) -> Interaction:
-        answer = await self._sandbox.send(path, {"person": self.name} | payload, files)
-        return Interaction(self._sandbox, self, answer["interaction_id"])
+        answer = await self._connection.send(path, {"person": self.name} | payload, files)
+        return Interaction(self._connection, self, answer["interaction_id"])
 
     async def run(
         self,
@@ -136,13 +129,13 @@ class Person:
         payload: Json = {"content": content}
         if reply_to is not None:
             payload["reply_to"] = reply_to.id
-        data = await self._sandbox.send(f"{self._base}/channels/{channel}/messages", payload, files)
-        return Message(data, self._sandbox)
+        data = await self._connection.send(f"{self._base}/channels/{channel}/messages", payload, files)
+        return Message(data, self._connection)
 
     async def messages(self, channel: str) -> list[Message]:
         """Read what they see of a channel, oldest first."""
-        answer = await self._sandbox.get(f"{self._base}/channels/{channel}/messages")
-        return [Message(m, self._sandbox) for m in answer["messages"]]
+        answer = await self._connection.get(f"{self._base}/channels/{channel}/messages")
+        return [Message(m, self._connection) for m in answer["messages"]]
 
     async def wait_for_message(
         self,
@@ -162,39 +155,39 @@ class Person:
             return found[-1] if found else None
 
         what = f"{self.name} to see such a message in {channel}"
-        return await self._sandbox.wait(look, seconds, what, {"discord"})
+        return await self._connection.wait(look, seconds, what, {"discord"})
 
     async def threads(self, channel: str) -> list[Channel]:
         """List the threads of a channel that they see."""
-        answer = await self._sandbox.get(f"{self._base}/channels/{channel}/threads")
+        answer = await self._connection.get(f"{self._base}/channels/{channel}/threads")
         return [Channel(t) for t in answer["threads"]]
 
     async def places(self) -> list[Channel]:
         """List every channel, thread and DM that they see."""
-        answer = await self._sandbox.get(f"{self._base}/places")
+        answer = await self._connection.get(f"{self._base}/places")
         return [Channel(c) for c in answer["places"]]
 
     async def commands(self, channel: str) -> list[Json]:
         """List the commands that they are offered in a channel."""
-        answer = await self._sandbox.get(f"{self._base}/commands", channel=channel)
+        answer = await self._connection.get(f"{self._base}/commands", channel=channel)
         return list(answer["commands"])
 
     async def pings(self) -> list[Message]:
         """List the messages that notified them."""
-        answer = await self._sandbox.get(f"{self._base}/pings")
-        return [Message(m, self._sandbox) for m in answer["pings"]]
+        answer = await self._connection.get(f"{self._base}/pings")
+        return [Message(m, self._connection) for m in answer["pings"]]
 
     async def open_dm(self) -> str:
         """Open the DM with the bot; return its id."""
-        answer = await self._sandbox.send(f"{self._base}/dm", {})
+        answer = await self._connection.send(f"{self._base}/dm", {})
         return str(answer["channel_id"])
 
     async def delete(self, message: Message) -> None:
         """Delete a message."""
-        await self._sandbox.request(
+        await self._connection.request(
             "DELETE", f"{self._base}/channels/{message.channel_id}/messages/{message.id}"
         )
 
     async def change(self, **changes: Any) -> Json:
         """Change their account: accepts_dms, premium_type, locale, nick, roles, timeout_seconds."""
-        return await self._sandbox.request("PATCH", self._base, changes)
+        return await self._connection.request("PATCH", self._base, changes)

@@ -1,23 +1,11 @@
-"""What one sees: messages, their files, channels, and refusals."""
+"""What one sees: messages, their files, and channels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from sandbox.client.sandbox import Sandbox
-
-Json = dict[str, Any]
-
-
-class Refused(Exception):
-    """The sandbox refused something; the message is its sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
+from sandbox.client.connection import Connection, Json
 
 
 @dataclass
@@ -25,7 +13,7 @@ class Attachment:
     """A file of a message; `data` is Discord's attachment object."""
 
     data: Json
-    _sandbox: Sandbox = field(repr=False)
+    _connection: Connection = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -49,7 +37,7 @@ class Attachment:
 
     async def read(self) -> bytes:
         """Download it."""
-        return await self._sandbox.download(self.url)
+        return await self._connection.download(self.url)
 
 
 @dataclass
@@ -57,7 +45,7 @@ class Message:
     """A message as a person sees it; `data` is Discord's message object with the sandbox's additions."""
 
     data: Json
-    _sandbox: Sandbox = field(repr=False)
+    _connection: Connection = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -102,7 +90,7 @@ class Message:
     @property
     def attachments(self) -> list[Attachment]:
         """Its files, without those that an embed shows."""
-        return [Attachment(a, self._sandbox) for a in self.data["attachments"]]
+        return [Attachment(a, self._connection) for a in self.data["attachments"]]
 
     @property
     def images(self) -> list[str]:

@@ -11,8 +11,9 @@ from aiohttp import web
 from sandbox.bus import Bus
 from sandbox.discord.admin import AdminRoutes
 from sandbox.discord.cdn import Cdn
-from sandbox.discord.demo import demo_world
+from sandbox.discord.faults import answer
 from sandbox.discord.gateway import Gateway
+from sandbox.discord.initial import initial_world
 from sandbox.discord.people import PeopleRoutes
 from sandbox.discord.rest import Context, api_middleware
 from sandbox.discord.routes_application import ApplicationRoutes
@@ -41,7 +42,7 @@ class Discord:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._base_url = ""
         self._cdn = Cdn(lambda: self.world)
-        self._context = Context(demo_world(data_dir, ""), self._cdn, token)
+        self._context = Context(initial_world(data_dir, ""), self._cdn, token)
         self._gateway = Gateway(lambda: self.world, token, journal)
         self._listen()
 
@@ -62,7 +63,8 @@ class Discord:
     def app(self) -> web.Application:
         """Build the Discord site: REST, gateway and CDN, behind the journal and the faults."""
         guard: Any = api_middleware(lambda: self._context)
-        middlewares = [self._journal.middleware("discord"), self._faults.middleware("discord"), guard]
+        faulty = self._faults.middleware("discord", answer)
+        middlewares = [self._journal.middleware("discord"), faulty, guard]
         app = web.Application(middlewares=middlewares, client_max_size=MAX_JSON_REQUEST)
         routes = [
             ApplicationRoutes(self._context, self._gateway.identifies_left).routes(),
@@ -86,7 +88,7 @@ class Discord:
         """
         self._gateway.close_all(4000, "The sandbox was reset.", resumable=False)
         await self._forget()
-        fresh = demo_world(self._data_dir, self._base_url)
+        fresh = initial_world(self._data_dir, self._base_url)
         fresh.commands = self.world.commands
         self._context.renew(fresh)
         self._listen()

@@ -6,12 +6,24 @@ https://docs.discord.com/developers/topics/permissions
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sandbox.discord.models import Channel, ChannelType, Guild, Member, Overwrite, User
 
-if TYPE_CHECKING:
-    from sandbox.discord.world import World
+
+class Directory(Protocol):
+    """What decides who may do what: the bot, the guilds with their members, and the clock of timeouts."""
+
+    bot: User
+    guilds: dict[int, Guild]
+
+    def parent_of(self, thread: Channel) -> Channel:
+        """Find the channel a thread belongs to."""
+        ...
+
+    def now(self) -> float:
+        """Read the clock, in unix seconds."""
+        ...
 
 
 class Permission(IntFlag):
@@ -157,21 +169,21 @@ def _overwritten(bits: int, overwrites: dict[int, Overwrite], guild: Guild, memb
     return bits
 
 
-def permissions_in(world: World, channel: Channel, user: User) -> int:
+def permissions_in(directory: Directory, channel: Channel, user: User) -> int:
     """Compute a user's effective permissions in a channel, thread or DM; 0 when they cannot see it."""
     if channel.guild_id is None:
-        concerned = channel.recipient is not None and user.id in (channel.recipient.id, world.bot.id)
+        concerned = channel.recipient is not None and user.id in (channel.recipient.id, directory.bot.id)
         return int(IN_DM) if concerned else 0
-    guild = world.guilds[channel.guild_id]
+    guild = directory.guilds[channel.guild_id]
     member = guild.members.get(user.id)
     if member is None:
         return 0
     bits = guild_permissions(guild, member)
     if bits == ALL:
         return ALL
-    place = world.parent_of(channel) if channel.is_thread else channel
+    place = directory.parent_of(channel) if channel.is_thread else channel
     bits = _overwritten(bits, place.overwrites, guild, member)
-    if member.timed_out_until and member.timed_out_until > world.now():
+    if member.timed_out_until and member.timed_out_until > directory.now():
         bits &= WHEN_TIMED_OUT
     return _without_implied(bits, channel, user)
 
@@ -191,8 +203,8 @@ def _without_implied(bits: int, channel: Channel, user: User) -> int:
     return bits
 
 
-def can_see(world: World, channel: Channel, user: User) -> bool:
+def can_see(directory: Directory, channel: Channel, user: User) -> bool:
     """Whether a user sees a channel and what is said in it."""
-    bits = permissions_in(world, channel, user)
+    bits = permissions_in(directory, channel, user)
     needed = P.VIEW_CHANNEL | (P.CONNECT if channel.is_voice else NOTHING)
     return bits & needed == needed

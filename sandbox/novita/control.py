@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from sandbox.novita.errors import json_response
-
-if TYPE_CHECKING:
-    from sandbox.novita.site import Novita
-    from sandbox.novita.tasks import Task
+from sandbox.novita.site import Novita
+from sandbox.novita.tasks import Task
 
 
-def routes(novita: Novita) -> list[web.RouteDef]:
+def control_routes(novita: Novita) -> list[web.RouteDef]:
     """Return the routes, all below /novita."""
 
     async def settings(request: web.Request) -> web.Response:

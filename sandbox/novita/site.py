@@ -11,23 +11,21 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from sandbox.bus import Bus
-from sandbox.novita import control
+from sandbox.faults import Faults
+from sandbox.journal import Journal
 from sandbox.novita.clock import Clock
 from sandbox.novita.errors import NovitaError, json_response
+from sandbox.novita.faults import answer
 from sandbox.novita.films import Studio
 from sandbox.novita.models import MODELS, Model
 from sandbox.novita.orders import LARGEST_IMAGE, Order, read_order
 from sandbox.novita.settings import Settings
 from sandbox.novita.tasks import Status, Task, Tasks
-
-if TYPE_CHECKING:  # faults.py itself needs this package's errors
-    from sandbox.faults import Faults
-    from sandbox.journal import Journal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,7 +69,7 @@ class Novita:
         app = web.Application(
             middlewares=[
                 self._journal.middleware("novita"),
-                self._faults.middleware("novita"),
+                self._faults.middleware("novita", answer),
                 _errors_as_json,
             ],
             client_max_size=LARGEST_BODY,
@@ -86,10 +84,6 @@ class Novita:
             ]
         )
         return app
-
-    def control_routes(self) -> list[web.RouteDef]:
-        """Return the routes of the control site that belong to Novita."""
-        return control.routes(self)
 
     async def reset(self) -> None:
         """Return to a fresh account with default settings; films already made are kept for their next use."""

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from sandbox import client
 from sandbox.client import Sandbox
 from tests.browser.showcase import Showcase, showcase
 from tests.kinora import REPOSITORY
@@ -79,10 +78,10 @@ async def open_page(chromium: Any) -> AsyncIterator[OpenPage]:
 
 
 @asynccontextmanager
-async def demo_running(folder: Path) -> AsyncIterator[str]:
-    """Run `make demo`'s program as a visitor does; give its control site's address."""
+async def demo_running(folder: Path, *flags: str) -> AsyncIterator[str]:
+    """Run `make demo`'s program as a visitor does; give its control site's address once a bot may be used."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sandbox.demo", "--port", "0", "--no-browser"),
+        *(sys.executable, "-m", "demo", "--port", "0", "--no-browser", *flags),
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
@@ -92,7 +91,7 @@ async def demo_running(folder: Path) -> AsyncIterator[str]:
         async with asyncio.timeout(60):
             found = re.search(r"(http://\S+)/app/", (await process.stdout.readline()).decode())
             assert found, "the demo did not say where it is"
-            assert b"online" in await process.stdout.readline()
+            assert re.match(rb"The bot is online|No bot runs here", await process.stdout.readline())
         yield found[1]
     finally:
         process.send_signal(signal.SIGINT)
@@ -101,7 +100,7 @@ async def demo_running(folder: Path) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def demo_url(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """`python -m sandbox.demo`, for the whole run."""
+    """`python -m demo`, for the whole run."""
     async with demo_running(tmp_path_factory.mktemp("demo")) as url:
         yield url
 
@@ -128,9 +127,9 @@ async def demo(demo_url: str) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-async def plain_sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox that runs no bot itself."""
-    async with client.start() as sandbox:
+async def plain_sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """The page in front of a sandbox that runs no bot itself."""
+    async with demo_running(tmp_path_factory.mktemp("plain"), "--no-bot") as url, Sandbox(url) as sandbox:
         yield sandbox
 
 

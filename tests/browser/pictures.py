@@ -17,7 +17,7 @@ from tests.browser.conftest import CHROMIUM, FLAGS, demo_running
 from tests.browser.steps import begin_command, open_thread
 from tests.kinora import REPOSITORY
 
-STILL = REPOSITORY / "sandbox/pictures/paper-boat.jpg"
+STILL = REPOSITORY / "demo/pictures/paper-boat.jpg"
 PICTURES = REPOSITORY / "docs/pictures"
 LARGEST = 200_000  # bytes; a README is read over slow lines, too
 SCREEN = {"width": 1280, "height": 760}

@@ -99,7 +99,7 @@ async def test_a_bot_killed_while_it_renders_brings_the_video_all_the_same(
     await page.get_by_text("Online, process").wait_for()
     await page.get_by_role("tab", name="Novita").click()
     await page.get_by_role("button", name="Finish renders now").click()
-    await page.get_by_role("tab", name="Ledger").click()
+    await page.get_by_role("tab", name="Jobs").click()
     await page.locator("#panel-4 tr", has_text="delivered").first.wait_for(timeout=60_000)
     await page.get_by_role("button", name="Close backstage").click()
     video = await open_thread(page)

@@ -114,7 +114,7 @@ async def test_a_crash_before_the_card_stands(
     path = r"/webhooks/\d+/[^/]+/messages/@original$"
     fault = await sandbox.faults.add("discord", "hang", method="PATCH", path=path, times=0)
     interaction = await mia.run(
-        "animate", "stills", {"prompt": "Go"}, files={"image": "sandbox/pictures/paper-boat.jpg"}
+        "animate", "stills", {"prompt": "Go"}, files={"image": "demo/pictures/paper-boat.jpg"}
     )
     await interaction.wait_acknowledged()
     await fault_hit(sandbox)

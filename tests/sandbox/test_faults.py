@@ -14,9 +14,12 @@ import pytest
 from aiohttp import web
 
 from sandbox.bus import Bus
+from sandbox.discord.faults import answer as discord_answer
 from sandbox.faults import KINDS, Faults
 from sandbox.journal import Journal
+from sandbox.novita.faults import answer as novita_answer
 
+ANSWERS = {"discord": discord_answer, "novita": novita_answer}
 FILE = bytes(range(256)) * 4096
 
 
@@ -40,7 +43,7 @@ class Site:
 async def serve(tmp_path: Path, side: str) -> AsyncIterator[Site]:
     faults, journal = Faults(), Journal()
     app = web.Application(
-        middlewares=[journal.middleware(side), faults.middleware(side)], client_max_size=2**20
+        middlewares=[journal.middleware(side), faults.middleware(side, ANSWERS[side])], client_max_size=2**20
     )
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     path = tmp_path / "film.mp4"
@@ -296,7 +299,7 @@ async def test_a_hit_is_told_on_the_bus(discord: Site) -> None:
         bus.publish({"type": "test", "number": number})
     assert [queue.get_nowait()["number"] for _ in range(2)] == [1, 2]  # the oldest was dropped
     faults = Faults(bus)
-    app = web.Application(middlewares=[faults.middleware("novita")])
+    app = web.Application(middlewares=[faults.middleware("novita", ANSWERS["novita"])])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sandbox.discord
 from sandbox.__main__ import main as run_sandbox
-from sandbox.discord.demo import BOT_PERMISSIONS, FOUNDED, demo_world
+from sandbox.discord.initial import BOT_PERMISSIONS, FOUNDED, initial_world
 from sandbox.discord.models import Channel, ChannelType, Guild, Member, Role
 from sandbox.discord.permissions import EVERYONE
 from sandbox.discord.world import World
@@ -18,8 +18,8 @@ PLACES = 3
 
 
 def world_of_four(data_dir: Path, base_url: str) -> World:
-    """Build the demo's world with more servers: the first is the demo's, and so are the people."""
-    world = demo_world(data_dir, base_url)
+    """Build the initial world with more servers, and the people of the first in each."""
+    world = initial_world(data_dir, base_url)
     (first,) = world.guilds.values()
     for number in range(GUILDS):
         # Discord's rule: a server's shard is its id without the lowest 22 bits, modulo the number of shards.
@@ -43,7 +43,7 @@ def _another(world: World, first: Guild, guild_id: int) -> Guild:
 
 def main() -> int:
     """Run the sandbox in that world."""
-    sandbox.discord.demo_world = world_of_four  # type: ignore[attr-defined]
+    sandbox.discord.initial_world = world_of_four  # type: ignore[attr-defined]
     return run_sandbox()
 
 

@@ -6,19 +6,17 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from demo import contract
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 STOP_SECONDS = 3.0
-
-_LINE = re.compile(r"\S+ \S+ (?P<level>[A-Z]+) +[\w.]+: (?P<words>.*)")
-_SETTINGS = ("discord_token", "novita_api_key", "discord_api_url", "novita_api_url")
 
 
 class BotProcess:
@@ -37,7 +35,7 @@ class BotProcess:
         self._environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": str(ROOT),
-            **{name.upper(): where[name] for name in _SETTINGS},
+            **contract.environment(where),
             **more,
         }
         self._process: Process | None = None
@@ -80,8 +78,7 @@ class BotProcess:
         self._online.clear()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bot",
+            *contract.COMMAND,
             cwd=self._folder,
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
@@ -126,7 +123,7 @@ class BotProcess:
                 log.write(f"{line}\n")
                 log.flush()
                 self._hear(line)
-                if level_and_words(line)[1].startswith("online: "):
+                if contract.says_online(line):
                     self._online.set()
         await process.wait()
 
@@ -134,12 +131,6 @@ class BotProcess:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-
-
-def level_and_words(line: str) -> tuple[str, str]:
-    """Split a line of the bot's log into its level and what it says; both are empty for a traceback's."""
-    found = _LINE.fullmatch(line)
-    return (found["level"], found["words"]) if found else ("", "")
 
 
 def _die_with_parent() -> Callable[[], object] | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from sandbox.house import House
-
+PATH = "/app/"
 APP = Path(__file__).with_name("app")
 PICTURES = Path(__file__).parents[1] / "pictures"
 TYPES = {
@@ -21,19 +19,20 @@ TYPES = {
 }
 
 
-def routes(house: House) -> list[web.RouteDef]:
-    """Return the page's routes, all below /app/; the page itself talks to the rest of the control site."""
+def routes(cdn: Callable[[], str]) -> list[web.RouteDef]:
+    """Return the page's routes, all below `PATH`; the page itself talks to the rest of the control site.
+
+    `cdn` gives the origin of Discord's CDN, once that is known.
+    """
 
     async def to_the_page(request: web.Request) -> web.Response:
-        raise web.HTTPFound("/app/")
+        raise web.HTTPFound(PATH)
 
     async def file(request: web.Request) -> web.Response:
-        return _file(
-            APP, request.match_info["path"] or "index.html", _headers(request, house.discord.base_url)
-        )
+        return _file(APP, request.match_info["path"] or "index.html", _headers(request, cdn()))
 
     async def picture(request: web.Request) -> web.Response:
-        return _file(PICTURES, request.match_info["name"], _headers(request, house.discord.base_url))
+        return _file(PICTURES, request.match_info["name"], _headers(request, cdn()))
 
     return [
         web.get("/app", to_the_page),

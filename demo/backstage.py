@@ -1,8 +1,8 @@
-"""Backstage: what the page's developer drawer does to the bot's process, and the ledger that it reads.
+"""Backstage: what the page's developer drawer does to the bot's process, and the jobs that it reads.
 
 GET    /backstage                {"bot": state, "log": [lines]}
 POST   /backstage/bot/{action}   start, stop, kill or restart → state
-GET    /backstage/ledger         {"columns": [names], "rows": [[values]]}, the newest job first
+GET    /backstage/jobs           the bot's rows; see `contract.read_jobs`
 
 `state` is {running, online, pid, status (of the last process's end), since}. Live, on /events:
 {"type": "bot", "bot": state} and {"type": "bot_log", "line": text}.
@@ -11,20 +11,17 @@ GET    /backstage/ledger         {"columns": [names], "rows": [[values]]}, the n
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.botprocess import BotProcess, level_and_words
+from demo import contract
+from demo.botprocess import BotProcess
 from sandbox.house import House
 
 ACTIONS = ("start", "stop", "kill", "restart")
-MOST_ROWS = 100
-SECRET_COLUMNS = ("token", "source_url")
 
 
 class Backstage:
@@ -32,7 +29,6 @@ class Backstage:
 
     def __init__(self, house: House, folder: Path, **settings: str) -> None:
         self._bus = house.bus
-        self._ledger = folder / "bot" / "data" / "kinora.db"
         self._since = time.time()
         self._acting = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
@@ -40,11 +36,11 @@ class Backstage:
         self.bot: BotProcess
 
     def routes(self) -> list[web.RouteDef]:
-        """List the routes, for `House.more_routes`."""
+        """List the routes, for the control site."""
         return [
             web.get("/backstage", self._show),
             web.post("/backstage/bot/{action}", self._act),
-            web.get("/backstage/ledger", self._show_ledger),
+            web.get("/backstage/jobs", self._show_jobs),
         ]
 
     async def __aenter__(self) -> Backstage:
@@ -94,7 +90,7 @@ class Backstage:
 
     def _hear(self, line: str) -> None:
         self._bus.publish({"type": "bot_log", "line": line})
-        if level_and_words(line)[1].startswith("online: "):
+        if contract.says_online(line):
             # The process itself takes note right after it has told this line.
             asyncio.get_running_loop().call_soon(self._tell)
 
@@ -112,28 +108,5 @@ class Backstage:
         self._since = time.time()
         self._bus.publish({"type": "bot", "bot": self._state()})
 
-    # --- the ledger
-
-    async def _show_ledger(self, request: web.Request) -> web.Response:
-        columns, rows = await asyncio.to_thread(read_ledger, self._ledger)
-        return web.json_response({"columns": columns, "rows": rows})
-
-
-def read_ledger(path: Path) -> tuple[list[str], list[list[object]]]:
-    """Read the newest jobs from the bot's SQLite file as they stand, without touching it."""
-    if not path.exists():
-        return [], []
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as database:
-        try:
-            # Only a name that this file defines itself goes into the statement.
-            found = database.execute("SELECT * FROM jobs ORDER BY created_at DESC LIMIT ?", (MOST_ROWS,))
-        except sqlite3.OperationalError:  # just being made
-            return [], []
-        columns = [column[0] for column in found.description]
-        rows = [list(row) for row in found]
-    for name in SECRET_COLUMNS:
-        if name in columns:
-            index = columns.index(name)
-            for row in rows:
-                row[index] = "<hidden>" if row[index] else row[index]
-    return columns, rows
+    async def _show_jobs(self, request: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(contract.read_jobs, self._folder / "bot"))

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { botPanel } from "./bot.js";
 import { faultsPanel } from "./faults.js";
-import { ledgerPanel } from "./ledger.js";
+import { jobsPanel } from "./jobs.js";
 import { novitaPanel } from "./novita.js";
 import { wirePanel } from "./wire.js";
 
@@ -16,7 +16,7 @@ export function backstage(element, store, page) {
     ["Novita", novitaPanel(store)],
     ["Faults", faultsPanel(store)],
     ["Bot", botPanel(store)],
-    ["Ledger", ledgerPanel(store)],
+    ["Jobs", jobsPanel(store)],
   ];
   let open = 0;
 

@@ -7,7 +7,7 @@ import { toast } from "../overlays.js";
 const KEPT = 1000;
 
 export function botPanel(store) {
-  const state = h("span", { class: "bot-state", role: "status" }, "This sandbox does not run the bot: start it yourself, with the addresses of `python -m sandbox`.");
+  const state = h("span", { class: "bot-state", role: "status" }, "No bot runs here: start one yourself, with the addresses on the terminal.");
   const lines = h("ol", { class: "log", tabindex: 0, "aria-label": "The bot's log" });
   const act = (action) => async () => {
     for (const button of Object.values(buttons)) button.disabled = true;

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.web.site import routes
+from demo.page.site import PATH, routes
 
-__all__ = ["routes"]
+__all__ = ["PATH", "routes"]

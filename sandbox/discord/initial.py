@@ -1,4 +1,4 @@
-"""The demo guild: one of everything a bot has to cope with.
+"""The initial world, with one guild: one of everything a bot has to cope with.
 
 Ids of what is here from the beginning are the same in every run, so that they can be put in a configuration.
 """
@@ -42,8 +42,8 @@ def _ids() -> count[int]:
     return count(first, 60_000 << 22)
 
 
-def demo_world(data_dir: Path, base_url: str) -> World:
-    """Build a fresh world with the demo guild in it."""
+def initial_world(data_dir: Path, base_url: str) -> World:
+    """Build a fresh world with that guild in it."""
     ids = _ids()
 
     def user(name: str, shown: str, *, bot: bool = False, premium_type: int = 0) -> User:

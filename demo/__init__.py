@@ -1,0 +1,1 @@
+"""Try Kinora with no account: a chat in the browser (`python -m demo`), or one command on the terminal."""
