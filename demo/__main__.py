@@ -26,7 +26,7 @@ from demo.signals import until_signal
 from sandbox.house import House
 
 PORTS = {"discord": 8710, "novita": 8720, "control": 8730}
-BOOST = 3  # the server's level at first: files up to 100 MB, so that a film comes as it was rendered
+BOOST = 3  # the server's level at first: files up to 100 MB, so that a video comes as it was rendered
 
 
 @dataclass(frozen=True)
