@@ -101,7 +101,7 @@ def test_a_picture_that_the_bot_refuses_ends_with_its_private_answer(tmp_path: P
     picture.write_bytes(still(64, 64))
     status, said = run("--image", picture, "--out", tmp_path)
     assert status == 1
-    assert "The picture is 64 × 64 pixels; each side needs at least 300." in said
+    assert "The image is 64 × 64 pixels; each side needs at least 300." in said
     assert "Nothing was charged." in said
     assert "paid $" not in said
     assert not list(tmp_path.glob("*.mp4"))

@@ -16,7 +16,7 @@ PROMPT = "A *boat* drifts <@1> away"
 SAYS = {
     "empty": r"The file is empty \(0 bytes\)",
     "not_an_image": "it is not an image",
-    "unsupported": r"The file is of the kind \w+, which is none that Kinora takes",
+    "unsupported": r"The file is of the kind [\w ]+, which is none that Kinora takes",
     "truncated": "ends too early",
     "corrupt": "is damaged and cannot be opened",
     "too_small": r"The image is [\d,]+ × [\d,]+ pixels; each side needs at least 300",

@@ -57,7 +57,7 @@ KINDS: dict[str, Json] = {
     "slow to act": {"kind": "delay", "seconds": 0.3},
     "slow to answer": {"kind": "delay_after", "seconds": 0.3},
 }
-GAVE_UP = ("could not be shown", "could not be acknowledged")
+GAVE_UP = ("could not be shown", "was answered too late")
 """What the bot logs when a command ends and nobody hears of it."""
 SLOW = ("slow to act", "slow to answer")
 BRIEF = ("line cut before it acted", "line cut after it acted", BUSY)
