@@ -100,7 +100,10 @@ class OutdatedVersion(TemporaryError):
 
 
 class PermanentError(KinoraError):
-    """Discord refuses for good; `fallback_reason` names why: the place is "gone", "locked" or "forbidden"."""
+    """Discord refuses for good; `fallback_reason` names why.
+
+    The place is "gone", "locked" or "forbidden", or the file is "too_large" and nothing can be sent instead.
+    """
 
     def __init__(self, message: str, fallback_reason: str = "forbidden") -> None:
         super().__init__(message)

@@ -23,6 +23,14 @@ from cogs.animate import _checks as checks
 log = logging.getLogger(__name__)
 
 
+DESCRIPTIONS = {
+    "image": locale_str("The image: JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP, up to 25 MB"),
+    "prompt": locale_str("What should happen in the video"),
+    "negative_prompt": locale_str("What should not be in the video"),
+    "cfg_scale": locale_str("How closely to follow the prompt, 0 to 1 (0.5)"),
+}
+
+
 class Animate(commands.Cog):
     """`/animate`, with the models and prices on offer among its choices."""
 
@@ -34,12 +42,6 @@ class Animate(commands.Cog):
         name="animate",
         description=locale_str("Bring an image to life: an image and a prompt become a video"),
         extras={"pays": True},
-    )
-    @app_commands.describe(
-        image=locale_str("The image: JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP, up to 25 MB"),
-        prompt=locale_str("What should happen in the video"),
-        negative_prompt=locale_str("What should not be in the video"),
-        cfg_scale=locale_str("How closely to follow the prompt, 0 to 1 (0.5)"),
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -60,9 +62,8 @@ class Animate(commands.Cog):
         place = destination(interaction, money=True)
         checks.attachment(image)
         await replies.acknowledge(interaction)
-        async with self._jobs.accepting():
-            job = await self._job(interaction, image, chosen, request, place)
-            await self._jobs.accept(job, _record(interaction))
+        job = await self._job(interaction, image, chosen, request, place)
+        await self._jobs.accept(job, _record(interaction))
 
     async def _job(
         self,
@@ -131,7 +132,9 @@ def _offer(jobs: JobService) -> None:
     ]
     app_commands.choices(duration=durations)(Animate.animate)
     app_commands.choices(model=models)(Animate.animate)
+    # All at once: discord.py takes back the description of every option that such a call does not name.
     app_commands.describe(
+        **DESCRIPTIONS,
         duration=english.text(N_("How long the video is; the price is for {model}"), model=default.title),
         model=english.text(N_("Which model renders it ({model})"), model=default.title),
     )(Animate.animate)
