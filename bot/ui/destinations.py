@@ -8,7 +8,7 @@ import discord
 
 from bot.domain.job import Destination
 from bot.errors import Refusal
-from bot.ui.i18n import N_, texts
+from bot.ui.i18n import N_, Texts
 
 THREADABLE = {discord.ChannelType.text, discord.ChannelType.news}
 THREADS = {
@@ -57,8 +57,10 @@ def _check_permissions(interaction: discord.Interaction[Any], in_thread: bool, m
     missing = _missing(interaction.app_permissions, in_thread)
     if not missing:
         return
-    language = texts(str(interaction.locale))
-    permissions = language.all_of([f"**{language.text(name)}**" for name in missing])
+
+    def permissions(texts: Texts) -> str:
+        return texts.all_of([f"**{texts.text(name)}**" for name in missing])
+
     raise Refusal(
         N_("Kinora lacks a permission in this thread: {permissions}.")
         if in_thread
