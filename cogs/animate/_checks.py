@@ -63,7 +63,7 @@ def request(
     if not math.isfinite(cfg_scale) or not 0 <= cfg_scale <= 1:
         raise Refusal(
             N_("cfg_scale is {value}, and it goes from 0 to 1."),
-            N_("Leave it out for 0.5; higher follows the prompt more closely."),
+            N_("Leave it out for 0.5; a higher value follows the prompt more closely."),
             value=cfg_scale if math.isfinite(cfg_scale) else str(cfg_scale),
         )
     if duration not in model.durations:
@@ -111,10 +111,13 @@ def attachment(image: discord.Attachment) -> None:
 
 RULES: Mapping[str, tuple[str, str]] = {
     "empty": (N_("The file is empty (0 bytes)."), N_("Please attach the image again.")),
-    "too_many_bytes": (N_("The file has {size} MB; {limit} MB is the most."), N_("Save the image smaller.")),
+    "too_many_bytes": (
+        N_("The file has {size} MB; {limit} MB is the most."),
+        N_("Save it as a smaller file."),
+    ),
     "too_many_bytes_unknown": (
         N_("The file is too large; {limit} MB is the most."),
-        N_("Save the image smaller."),
+        N_("Save it as a smaller file."),
     ),
     "not_an_image": (
         N_("The file is of no kind that Kinora knows; it is not an image."),
