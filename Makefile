@@ -69,13 +69,8 @@ lint: $(DEV) ## ruff, mypy (strict) and the walls of the house
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-SENTENCES = bot/ui/locales
-
-sentences: $(DEV) ## collect every sentence people read into the message catalogue (bot/ui/locales)
-	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-default-keywords -k N_ -k locale_str -k plural:1,2 \
-		--no-location --sort-output --project Kinora -o $(SENTENCES)/kinora.pot .
-	@$(BIN)/pybabel --quiet update --domain kinora --input-file $(SENTENCES)/kinora.pot --output-dir $(SENTENCES) \
-		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+sentences: $(DEV) ## bring the message catalogue up to date with the code (LOCALE=de begins a language)
+	@$(BIN)/python -m tests.ui.catalogue $(LOCALE)
 
 format: $(DEV) ## let ruff mend and format
 	@$(BIN)/ruff check --fix .

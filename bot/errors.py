@@ -46,8 +46,9 @@ class KinoraError(Exception):
 class Refusal(KinoraError):
     """A request that cannot be taken, in words for the person who made it.
 
-    `message` and `remedy` are ids of the message catalogue (marked with `N_`), `values` fill both; `title` is
-    one too. `money` says that paying was the topic: only then is it worth saying that nothing was charged.
+    `message` and `remedy` are ids of the message catalogue (marked with `N_`), `values` fill both (see
+    `ui.i18n.Texts`); `title` is one too. Nothing here is in a language yet: the reader's is known when it is
+    shown. `money` says that paying was the topic: only then is it worth saying that nothing was charged.
     """
 
     def __init__(

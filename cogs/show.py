@@ -48,7 +48,9 @@ class Show(commands.Cog):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         """Offer one's own latest jobs."""
-        offered = [(job_name(job), job.id) for job in await self._jobs.jobs_of(interaction.user.id)]
+        private = texts(str(interaction.locale))
+        jobs = await self._jobs.jobs_of(interaction.user.id)
+        offered = [(job_name(job, private), job.id) for job in jobs]
         return [
             app_commands.Choice(name=name, value=job_id)
             for name, job_id in offered
@@ -69,7 +71,7 @@ class Show(commands.Cog):
                 ),
             )
         elif self._jobs.may_turn_up(job):
-            sentence = private.text(N_("Novita is asked once more. If it has the video, it comes here."))
+            sentence = private.text(N_("Kinora asks Novita once more. If the video is there, it comes here."))
             await replies.answer_privately(interaction, replies.note(sentence))
             await self._jobs.look_again(job, interaction.channel_id or job.destination.channel_id)
         elif job.ended:

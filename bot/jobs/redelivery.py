@@ -59,7 +59,7 @@ class Redelivery:
                 return replace(job, task=task), await self._videos.fetch(key, answer.video_url)
         raise Refusal(
             N_("The message with this video is gone, and Novita does not keep it any more."),
-            N_("The render was paid once."),
+            N_("Only a new render could bring it back, and that is paid again."),
             title=N_("Not found"),
         )
 

@@ -67,7 +67,7 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class TaskFailed:
-    """The task ended without a video; `message` is Novita's reason, untrusted text."""
+    """The task ended without a video; `message` is Novita's reason, untrusted text, or empty."""
 
     message: str
 
@@ -169,7 +169,7 @@ def read_result(
         case "TASK_STATUS_SUCCEED":
             return _video(data) or Pending(started=True, unknown_status="TASK_STATUS_SUCCEED without a video")
         case "TASK_STATUS_FAILED":
-            return TaskFailed(_text(task.get("reason")) or "no reason given")
+            return TaskFailed(_text(task.get("reason")))
         case "TASK_STATUS_QUEUED" | "TASK_STATUS_PROCESSING":
             percent = _number(task.get("progress_percent"))
             return Pending(

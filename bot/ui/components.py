@@ -81,7 +81,7 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
         jobs = client_of(interaction).jobs
         job = await jobs.find(self.job_id)
         if job is None:
-            raise Refusal(N_("Kinora knows no such job any more."), title=N_("Not found"))
+            raise Refusal(N_("Kinora does not know this job any more."), title=N_("Not found"))
         self.check(interaction, job)
         await self.press(interaction, job, jobs)
 
@@ -173,7 +173,7 @@ class _Decision(JobButton):
 
     def _decided(self, job: Job, new: Job | None, texts: Texts) -> str:
         if new is None:
-            return f"{texts.text(N_('Let go.'))} {sentences.charged(job, texts)}"
+            return f"{texts.text(sentences.LET_GO)} {sentences.charged(job, texts)}"
         return texts.text(
             N_("Rendered again, as job {job} for about {price}."),
             job=new.id,

@@ -8,7 +8,7 @@ import discord
 
 from bot.domain.job import Destination
 from bot.errors import Refusal
-from bot.ui.i18n import N_, texts
+from bot.ui.i18n import N_, Texts
 
 THREADABLE = {discord.ChannelType.text, discord.ChannelType.news}
 THREADS = {
@@ -35,7 +35,7 @@ def _wants_thread(interaction: discord.Interaction[Any], money: bool) -> bool:
     only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
     if kind is discord.ChannelType.group or (interaction.guild_id is not None and only_theirs):
         raise Refusal(
-            N_("Kinora is no member here, so it could not bring the video later."),
+            N_("Kinora is not a member here, so it could not bring the video later."),
             N_("Use the command in a server that has Kinora, or in a direct message with it."),
             money=money,
         )
@@ -57,14 +57,16 @@ def _check_permissions(interaction: discord.Interaction[Any], in_thread: bool, m
     missing = _missing(interaction.app_permissions, in_thread)
     if not missing:
         return
-    language = texts(str(interaction.locale))
-    permissions = language.all_of([f"**{language.text(name)}**" for name in missing])
+
+    def permissions(texts: Texts) -> str:
+        return texts.all_of([f"**{texts.text(name)}**" for name in missing])
+
     raise Refusal(
-        N_("Kinora lacks a permission in this thread: {permissions}.")
+        N_("Kinora is not allowed all that it needs in this thread: {permissions}.")
         if in_thread
-        else N_("Kinora lacks a permission in this channel: {permissions}."),
+        else N_("Kinora is not allowed all that it needs in this channel: {permissions}."),
         N_(
-            "Someone who manages the server can grant it: Edit Channel → Permissions → add Kinora → allow "
+            "Someone who manages the server can allow it: Edit Channel → Permissions → add Kinora → allow "
             "{permissions}."
         ),
         money=money,

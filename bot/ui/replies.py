@@ -57,7 +57,7 @@ def database_unavailable(error: DatabaseUnavailable, *, money: bool) -> Refusal:
     if error.begun:
         return Refusal(
             N_("Kinora's database stopped answering at this very moment."),
-            N_("Should nothing show up here within five minutes, it was not taken: please try again then."),
+            N_("If nothing shows up here within five minutes, it was not taken: please try again then."),
         )
     return Refusal(
         N_("Kinora's database does not answer just now."), N_("Please try again in a minute."), money=money

@@ -70,11 +70,11 @@ def _here_it_is(job: Job, method: DeliveryMethod, texts: Texts, size: int) -> st
     person, url = f"<@{job.requester.user_id}>", link(job.task.video_url or "")
     until, short = format_timestamp(job.task.video_expires_at or 0), length(url) <= LONGEST_LINK
     if method is DeliveryMethod.ATTACHED:
-        return texts.text(N_("{person} your video is here."), person=person)
+        return texts.text(N_("{person}, your video is here."), person=person)
     if method is DeliveryMethod.FITTED:
         smaller = texts.text(
             N_(
-                "{person} your video is here, made smaller ({size} MB) because Discord takes no larger file "
+                "{person}, your video is here, made smaller ({size} MB) because Discord takes no larger file "
                 "in this place."
             ),
             person=person,
@@ -85,12 +85,12 @@ def _here_it_is(job: Job, method: DeliveryMethod, texts: Texts, size: int) -> st
         original = texts.text(N_("[The original](<{url}>) is there until {until}."), url=url, until=until)
         return f"{smaller} {original}"
     sentence = N_(
-        "{person} your video is here as a link, because Discord does not take the file in this place. **The "
+        "{person}, your video is here as a link, because Discord does not take the file in this place. **The "
         "link ends {until}**, so save it soon: {url}"
     )
     if not short:
         sentence = N_(
-            "{person} your video is here as a link, because Discord does not take the file in this place. "
+            "{person}, your video is here as a link, because Discord does not take the file in this place. "
             "**The link ends {until}**, so save it soon: it stands below."
         )
     return texts.text(sentence, person=person, until=until, url=url)

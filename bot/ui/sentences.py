@@ -11,39 +11,47 @@ from bot.ui.text import escape, format_timestamp, length, link, truncate
 
 SUPPORTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP"
 """What an image may come as: names that are the same in every language."""
-LONGEST_REASON_LINK = 512
+LONGEST_REASON, LONGEST_REASON_LINK = 300, 512
+
+STATES: Mapping[State, str] = {
+    State.ACCEPTED: N_("Waiting"),
+    State.SUBMITTING: N_("Waiting"),
+    State.RENDERING: N_("Rendering"),
+    State.RENDERED: N_("Sending"),
+    State.DELIVERED: N_("Done"),
+    State.UNCONFIRMED: N_("Unconfirmed"),
+    State.FAILED: N_("Failed"),
+    State.CANCELLED: N_("Cancelled"),
+}
+"""A job's state in a word or two, as titles and lists have it."""
 
 # --- while it is on its way ---------------------------------------------------------------------------------
 
 HOLD_UPS: Mapping[str, str] = {
-    "busy": N_("Novita has many requests just now; this one goes in as soon as it may."),
+    "busy": N_("Novita takes no more requests just now; this one goes in as soon as it may."),
     "novita_away": N_("Novita does not answer just now. Kinora keeps trying on its own."),
     "outdated": N_("A newer version of Kinora has taken over here; this render goes on with it."),
     "fitting": N_("The video is larger than Discord takes here, so it is being made smaller."),
     "discord_away": N_("Discord does not answer just now. Kinora keeps trying on its own."),
 }
 NOT_PAID = N_("Nothing is paid yet.")
+LET_GO = N_("Let go.")
 
 
 def standing(job: Job, stage: Stage | None, texts: Texts) -> tuple[str, str]:
     """Return where a job stands: a title, and a sentence or two."""
-    match job.state, stage:
-        case State.DELIVERED, _:
-            return texts.text(N_("Done")), _delivered(job, texts)
-        case State.CANCELLED, _:
-            return texts.text(N_("Cancelled")), _cancelled(job, texts)
-        case State.UNCONFIRMED, _:
-            return texts.text(N_("Unconfirmed")), ending(job, texts)
-        case State.FAILED, _:
-            return texts.text(N_("Failed")), ending(job, texts)
-        case _, Rendering() as rendering:
-            return texts.text(N_("Rendering")), _rendering(job, rendering, texts)
-        case _, Sending(because):
+    if job.ended:
+        said = {State.DELIVERED: _delivered, State.CANCELLED: _cancelled}.get(job.state, ending)
+        return texts.text(STATES[job.state]), said(job, texts)
+    match stage:
+        case Rendering():
+            return texts.text(STATES[State.RENDERING]), _rendering(job, stage, texts)
+        case Sending(because):
             sentence = HOLD_UPS.get(because, N_("The video is ready and on its way here."))
-            return texts.text(N_("Sending")), texts.text(sentence)
-        case _, Waiting(position, because):
-            return texts.text(N_("Waiting")), _waiting(position, because, texts)
-    return texts.text(N_("Waiting")), texts.text(NOT_PAID)
+            return texts.text(STATES[State.RENDERED]), texts.text(sentence)
+        case Waiting(position, because):
+            return texts.text(STATES[State.ACCEPTED]), _waiting(position, because, texts)
+    return texts.text(STATES[State.ACCEPTED]), texts.text(NOT_PAID)
 
 
 def _delivered(job: Job, texts: Texts) -> str:
@@ -61,14 +69,15 @@ def _delivered(job: Job, texts: Texts) -> str:
 
 def _cancelled(job: Job, texts: Texts) -> str:
     again = job.outcome.again_as
-    said = texts.text(N_("Rendered again as job {job}."), job=again) if again else texts.text(N_("Let go."))
+    said = texts.text(N_("Rendered again as job {job}."), job=again) if again else texts.text(LET_GO)
     return f"{said} {charged(job, texts)}"
 
 
 def _rendering(job: Job, stage: Rendering, texts: Texts) -> str:
     started = format_timestamp(job.task.submitted_at or job.created_at)
-    if stage.because:
-        return f"{texts.text(HOLD_UPS[stage.because])} {texts.text(N_('Started {when}.'), when=started)}"
+    if stage.because in HOLD_UPS:
+        since = texts.text(N_("Started {when}."), when=started)
+        return f"{texts.text(HOLD_UPS[stage.because])} {since}"
     sentence = N_("Started {when}, expected {then}.")
     if stage.queued:
         sentence = N_("In Novita's queue, sent {when}, expected {then}.")
@@ -79,7 +88,7 @@ def _waiting(position: int | None, because: str, texts: Texts) -> str:
     if because in HOLD_UPS:
         line = texts.text(HOLD_UPS[because])
     elif position:
-        line = texts.text(N_("Number {position} in line."), position=texts.number(position))
+        line = texts.text(N_("Number {position} in line."), position=position)
     else:
         line = texts.text(N_("Its turn comes in a moment."))
     return f"{line} {texts.text(NOT_PAID)}"
@@ -88,35 +97,44 @@ def _waiting(position: int | None, because: str, texts: Texts) -> str:
 # --- how it ended without a video ---------------------------------------------------------------------------
 
 PROBLEMS: Mapping[str, str] = {
-    "not_started": N_("The render could not be started ({reason}). Please run the command again."),
-    "still_refused": N_("The image could not be used when its turn came ({reason}). Please send it again."),
-    "model_unknown": N_("The model {reason} is no longer offered here. Please choose another one."),
-    "novita_away": N_("Novita could not be reached for a long time ({reason}). Please try again later."),
+    "not_started": N_(
+        "The render could not be started, because Discord did not let Kinora post the card or fetch the "
+        "image. Please run the command again."
+    ),
+    "still_refused": N_("The image could not be used when its turn came. Please run the command again."),
+    "model_unknown": N_("The model {model} is no longer offered here. Please choose another one."),
+    "novita_away": N_("Novita could not be reached for a long time. Please try again later."),
     "input": N_("Novita did not accept the request: {reason}. Please change that and run the command again."),
     "moderation": N_(
         "Novita's content rules refused this ({reason}). Please change the prompt or the image."
     ),
     "key": N_("Kinora's access to Novita is not in order. That is not your fault: its operator has to act."),
     "funds": N_("Kinora's Novita account is out of funds. That is not your fault: its operator has to act."),
-    "retired": N_("Novita no longer offers {model}. Choose **{replacement}** instead."),
+    "retired": N_("Novita no longer offers {model}. Please choose another model."),
+    "retired_for": N_("Novita no longer offers {model}. Choose **{replacement}** instead."),
     "provider": N_(
         "Novita had a problem of its own ({reason}). That is not your fault. Please try again later."
     ),
     "task_failed": N_("Novita could not finish the render: {reason}. That is Novita's side, not yours."),
-    "task_lost": N_("Novita no longer knows this task. Its operator can ask them with the task id below."),
+    "task_failed_silently": N_(
+        "Novita could not finish the render and does not say why. That is Novita's side, not yours."
+    ),
+    "task_lost": N_(
+        "Novita no longer knows this render. Kinora's operator can ask Novita about it by the task id below."
+    ),
     "deadline": N_(
-        "The render was not ready after {reason}, so Kinora stopped waiting. It looks once more {later}; "
+        "The render was not ready after {waited}, so Kinora stopped waiting. It looks once more {later}; "
         "`/show {job}` asks at any time."
     ),
     "lost": N_(
         "Kinora looked once more, and Novita still has no video. `/show {job}` asks again at any time."
     ),
     "video_gone": N_(
-        "The video was rendered, but it could not be fetched ({reason}). `/show {job}` tries again."
+        "The video was rendered, but it could not be fetched from Novita. `/show {job}` tries again."
     ),
     "undelivered": N_(
-        "The video was rendered, but Discord takes it nowhere ({reason}). `/show {job}` brings it, anywhere "
-        "you can use Kinora."
+        "The video was rendered, but Discord takes it nowhere. `/show {job}` brings it, anywhere you can use "
+        "Kinora."
     ),
     "unconfirmed": N_(
         "The connection to Novita broke at the moment the render was submitted, so nobody can tell whether "
@@ -143,19 +161,26 @@ REASONS: Mapping[str, str] = {
 
 
 def ending(job: Job, texts: Texts) -> str:
-    """Say what happened and what it cost, in a few sentences."""
+    """Say what happened and what it cost, in a few sentences; reasons are told only in Novita's own words."""
     outcome = job.outcome
     name, _, message = outcome.reason.partition(": ")
     problem = outcome.problem or job.state
+    reason = escape(truncate(message, LONGEST_REASON)) or escape(truncate(name, LONGEST_REASON))
+    model = CATALOGUE.get(job.request.model)
+    successor = CATALOGUE.get(model.replacement or "") if model else None
+    if problem == "retired" and successor:
+        problem = "retired_for"
+    elif problem == "task_failed" and not reason:
+        problem = "task_failed_silently"
     precise = REASONS.get(name) if problem in ("input", "moderation") else None
-    reason = escape(truncate(message or outcome.reason, 300)) or texts.text(N_("no reason given"))
     sentences = [
         texts.text(
             precise or PROBLEMS.get(problem, PROBLEMS["provider"]),
-            reason=reason,
+            reason=reason or "–",
             model=f"`{job.request.model}`",
-            replacement=_replacement(job, texts),
+            replacement=successor.title if successor else "",
             job=job.id,
+            waited=texts.duration(_waited(job)),
             later=format_timestamp(outcome.check_at or 0),
         )
     ]
@@ -173,15 +198,16 @@ def charged(job: Job, texts: Texts) -> str:
     sentence = {
         Charge.NOTHING: N_("**Nothing was charged.**"),
         Charge.PAID: N_("**The render was paid** (about {price})."),
-        Charge.UNKNOWN: N_("**It may have been charged** (about {price}); Novita's console tells for sure."),
+        Charge.UNKNOWN: N_(
+            "**It may have been charged** (about {price}); only Kinora's operator can see that at Novita."
+        ),
     }[job.outcome.charge]
     return texts.text(sentence, price=texts.money(job.request.price))
 
 
-def _replacement(job: Job, texts: Texts) -> str:
-    model = CATALOGUE.get(job.request.model)
-    successor = CATALOGUE.get(model.replacement or "") if model else None
-    return successor.title if successor else texts.text(N_("another model"))
+def _waited(job: Job) -> float:
+    started = job.task.submitted_at or job.created_at
+    return max(1.0, (job.outcome.ended_at or started) - started)
 
 
 # --- what was done to the image -----------------------------------------------------------------------------
@@ -192,8 +218,8 @@ IMAGE_CHANGES: Mapping[str, str] = {
     "scaled": N_("It was scaled to {detail} pixels."),
     "first_frame": N_("Its first frame was taken."),
     "rotated": N_("It was turned upright."),
-    "flattened": N_("Its transparency was laid on white."),
-    "16bit": N_("Its 16-bit colours were rounded to 8."),
+    "flattened": N_("Its transparent parts were made white."),
+    "16bit": N_("Its colours were reduced from 16 bits to 8."),
     "colours": N_("Its colours were turned into sRGB."),
     "cmyk": N_("Its print colours were turned into screen colours."),
     "reencoded": N_("It was saved again so that Novita takes it."),

@@ -53,9 +53,10 @@ def thread_name(job: Job) -> str:
     return truncate(plain(job.request.prompt), 90) or f"Kinora {job.id}"
 
 
-def job_name(job: Job) -> str:
+def job_name(job: Job, texts: Texts) -> str:
     """Name a job in a list of one's own (Discord: 100 characters)."""
-    return truncate(f"{job.id} · {job.state} · {plain(job.request.prompt)}", 100)
+    state = texts.text(sentences.STATES[job.state])
+    return truncate(f"{job.id} · {state} · {plain(job.request.prompt)}", 100)
 
 
 def about(job: Job, models: Mapping[str, Model], texts: Texts, colour: int) -> discord.Embed:

@@ -13,7 +13,7 @@ from bot.domain.request import MAX_SOURCE_BYTES, RenderRequest
 from bot.errors import ImageRejected
 from bot.errors import Refusal as AnyRefusal
 from bot.jobs.service import Model
-from bot.ui.i18n import N_, texts
+from bot.ui.i18n import N_, Texts
 from bot.ui.sentences import SUPPORTED
 from bot.ui.text import clean, escape, visible
 
@@ -48,7 +48,6 @@ def request(
     prompt, negative_prompt = clean(prompt), clean(negative_prompt)
     if not visible(prompt):
         raise Refusal(N_("The prompt is empty."), N_("Say in a few words what should happen in the video."))
-    numbers = texts()
     if len(prompt) > model.max_prompt:
         raise Refusal(
             N_("The prompt has {actual} characters; {most} is the most."),
@@ -64,12 +63,16 @@ def request(
     if not math.isfinite(cfg_scale) or not 0 <= cfg_scale <= 1:
         raise Refusal(
             N_("cfg_scale is {value}, and it goes from 0 to 1."),
-            N_("Leave it out for 0.5; higher follows the prompt more closely."),
-            value=f"{cfg_scale:g}",
+            N_("Leave it out for 0.5; a higher value follows the prompt more closely."),
+            value=cfg_scale if math.isfinite(cfg_scale) else str(cfg_scale),
         )
     if duration not in model.durations:
         first, last = model.durations[0], model.durations[-1]
         every = len(model.durations) == last - first + 1
+
+        def durations(texts: Texts) -> str:
+            return texts.one_of([texts.text(N_("{seconds} s"), seconds=n) for n in model.durations])
+
         raise Refusal(
             N_("{model} cannot make {seconds} s."),
             N_("It can make any whole number of seconds from {first} to {last}.")
@@ -79,7 +82,7 @@ def request(
             seconds=duration,
             first=first,
             last=last,
-            durations=numbers.one_of([f"{seconds} s" for seconds in model.durations]),
+            durations=durations,
         )
     return RenderRequest(
         model=model.name,
@@ -92,12 +95,7 @@ def request(
 
 
 def _lengths(actual: int, most: int) -> dict[str, Any]:
-    numbers = texts()
-    return {
-        "actual": numbers.number(actual),
-        "most": numbers.number(most),
-        "over": numbers.number(actual - most),
-    }
+    return {"actual": actual, "most": most, "over": actual - most}
 
 
 # --- the image ----------------------------------------------------------------------------------------------
@@ -113,10 +111,13 @@ def attachment(image: discord.Attachment) -> None:
 
 RULES: Mapping[str, tuple[str, str]] = {
     "empty": (N_("The file is empty (0 bytes)."), N_("Please attach the image again.")),
-    "too_many_bytes": (N_("The file has {size} MB; {limit} MB is the most."), N_("Save the image smaller.")),
+    "too_many_bytes": (
+        N_("The file has {size} MB; {limit} MB is the most."),
+        N_("Save it as a smaller file."),
+    ),
     "too_many_bytes_unknown": (
         N_("The file is too large; {limit} MB is the most."),
-        N_("Save the image smaller."),
+        N_("Save it as a smaller file."),
     ),
     "not_an_image": (
         N_("The file is of no kind that Kinora knows; it is not an image."),
@@ -167,18 +168,18 @@ VIDEOS = frozenset({"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"})
 
 def image_refusal(rejected: ImageRejected) -> AnyRefusal:
     """Put a broken rule of the image into words, with the actual value."""
-    rule, actual, numbers = rejected.rule, rejected.actual, texts()
+    rule, actual = rejected.rule, rejected.actual
     kind = str(actual.get("kind") or "")
     values: dict[str, Any] = {"supported": SUPPORTED, "kind": escape(kind)}
-    values |= {name: numbers.number(actual[name]) for name in ("width", "height", "limit") if name in actual}
+    values |= {name: actual[name] for name in ("width", "height", "limit") if name in actual}
     if rule == "too_many_bytes":
-        values["limit"] = numbers.megabytes(actual["limit"], 0)
+        values["limit"] = lambda texts: texts.megabytes(actual["limit"], 0)
         if "bytes" in actual:
-            values["size"] = numbers.megabytes(actual["bytes"])
+            values["size"] = lambda texts: texts.megabytes(actual["bytes"])
         else:
             rule = "too_many_bytes_unknown"
     elif rule == "too_many_pixels":
-        values["limit"] = numbers.number(round(actual["limit"] / 1_000_000))
+        values["limit"] = round(actual["limit"] / 1_000_000)
     elif rule == "not_an_image" and kind == "text":
         rule = "not_an_image_text"
     elif rule == "unsupported" and kind in VIDEOS:

@@ -28,7 +28,7 @@ CASES = {
     "bmp": "converted from BMP",
     "jpeg_orientation_6": "turned upright",
     "jpeg_cmyk": "Its print colours were turned into screen colours",
-    "png_transparent": "Its transparency was laid on white",
+    "png_transparent": "Its transparent parts were made white",
     "jpeg_over_7mb": "aved again so that Novita takes it",
 }
 

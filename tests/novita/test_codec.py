@@ -185,7 +185,7 @@ def test_a_number_for_the_ttl_and_missing_parts_are_tolerated() -> None:
         ({"status": "TASK_STATUS_PROCESSING", "eta": "41", "progress_percent": 30}, Pending(True, 41.0, 30)),
         ({"status": "TASK_STATUS_PROCESSING", "eta": -1, "progress_percent": 300}, Pending(True)),
         ({"status": "TASK_STATUS_FAILED", "reason": "worker died"}, TaskFailed("worker died")),
-        ({"status": "TASK_STATUS_FAILED", "reason": ""}, TaskFailed("no reason given")),
+        ({"status": "TASK_STATUS_FAILED", "reason": ""}, TaskFailed("")),
         ({"status": "TASK_STATUS_UNKNOWN"}, Pending(False, unknown_status="TASK_STATUS_UNKNOWN")),
         ({}, Pending(False, unknown_status="no status")),
     ],
