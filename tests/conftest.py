@@ -23,7 +23,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 — only pytest's own folder goes there, which nobody else can read
 ROOM = 4 * 2**30
-ON_BOTH = ("tests/e2e/", "tests/reliability/")
+ON_BOTH = ("tests/e2e/", "tests/reliability/", "tests/upgrades/")
 ON_POSTGRES_ONLY = ("tests/scale/", "tests/e2e/test_database_away.py")
 
 
