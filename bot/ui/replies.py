@@ -24,7 +24,7 @@ ALREADY_ACKNOWLEDGED = 40060
 LINE = (aiohttp.ClientError, TimeoutError, OSError)
 """What a broken line to Discord raises; whether the request arrived, nobody knows."""
 TRIES = 2
-_THINKING = "kinora: thinking"
+_THINKING = "kinora-thinking"
 """In an interaction's `extras`: a “thinking…” was asked for, though its line may have broken."""
 
 

@@ -349,7 +349,7 @@ async def test_a_decision_that_came_too_late_or_is_not_theirs(
 @pytest.mark.parametrize(
     ("custom_id", "says"),
     [
-        ("kinora:again:nosuchjob234", "knows no such job"),
+        ("kinora:again:nosuchjob234", "does not know this job"),
         ("kinora:again:short", "not of this version"),
         ("kinora:extend:nosuchjob234", "not of this version"),
         ("kinora:again:nosuchjob234:more", "not of this version"),
