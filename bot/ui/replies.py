@@ -115,7 +115,8 @@ async def _refused_first(interaction: discord.Interaction[Any], embed: discord.E
         except discord.HTTPException as error:
             if error.code != ALREADY_ACKNOWLEDGED:
                 raise
-            return n > 0  # after a try that broke off, it is that one that arrived
+            # After a try that broke off, it is that one that arrived, unless a “thinking…” may have been.
+            return n > 0 and not _is_thinking(interaction)
         except LINE:
             if n == TRIES - 1:
                 raise

@@ -97,7 +97,7 @@ async def test_a_result_that_is_no_video_ends_honestly(
     await sandbox.novita.settings(video_variant=variant)
     card = await animate(mia, "stills")
     told = await message_of(mia, card.id, job_of(card), "What happened", 60)
-    assert "no video" in told.text
+    assert "could not be fetched from Novita" in told.text
     assert "The render was paid" in told.text
     assert f"/show {job_of(card)}" in told.text
     # When Novita mends it, the same job brings it.
