@@ -101,7 +101,10 @@ class OutdatedVersion(TemporaryError):
 
 
 class PermanentError(KinoraError):
-    """Discord refuses for good; `fallback_reason` names why: the place is "gone", "locked" or "forbidden"."""
+    """Discord refuses for good; `fallback_reason` names why.
+
+    The place is "gone", "locked" or "forbidden", or the file is "too_large" and there is nothing to send for it.
+    """
 
     def __init__(self, message: str, fallback_reason: str = "forbidden") -> None:
         super().__init__(message)

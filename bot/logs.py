@@ -6,6 +6,11 @@ import logging
 import re
 from collections.abc import Iterable
 
+from bot.errors import KinoraError
+
+LINES = ("discord.", "aiohttp.")
+"""The libraries whose errors tell of a line to Discord, and not of a mistake in here."""
+
 # An interaction's token opens its replies for 15 minutes; a signed address opens a file.
 _PATTERNS = (
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.-]{20,}"), r"\1<token>"),
@@ -49,6 +54,16 @@ def _briefly(record: logging.LogRecord) -> bool:
     return True
 
 
+def _no_choices(record: logging.LogRecord) -> bool:
+    """Say in one line that nothing could be offered while somebody typed; discord.py adds a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    ours = isinstance(error, (KinoraError, OSError, TimeoutError))
+    if "autocomplete" in str(record.msg) and (ours or type(error).__module__.startswith(LINES)):
+        record.msg = f"nothing to choose from ({type(error).__name__}) for %r (Guild: %s, User: %s)"
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True
+
+
 def set_up(level: str, secrets: Iterable[str]) -> None:
     """Send every log line to standard error, redacted; the libraries' chatter from WARNING on only."""
     handler = logging.StreamHandler()
@@ -59,4 +74,5 @@ def set_up(level: str, secrets: Iterable[str]) -> None:
         logging.getLogger(name).setLevel(level)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # each try to connect, which the ledger says once
     logging.getLogger("discord.client").addFilter(_without_trace)
+    logging.getLogger("discord.app_commands.tree").addFilter(_no_choices)
     logging.getLogger("discord").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,7 +16,10 @@ from bot.ui import replies
 
 log = logging.getLogger(__name__)
 
+Call = Callable[[discord.Interaction[Any]], Awaitable[None]]
 UNKNOWN_INTERACTION = 10062
+DISK = frozenset({errno.ENOENT, errno.EACCES, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})
+"""What files answer, and lines do not: both are `OSError`."""
 PAYS = "pays"
 """In a command's `extras`: whether it may cost something, so that a refusal says that nothing was charged."""
 
@@ -35,18 +39,18 @@ class KinoraTree(app_commands.CommandTree[Any]):
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:
         """Run a command; discord.py itself lets errors of checks, and of what it parses, escape."""
+        call = super()._call
         if interaction.type is discord.InteractionType.autocomplete:
-            await self._complete(interaction)
-            return
-        try:
-            await super()._call(interaction)
-        except Exception as error:
-            await self._answer(interaction, error)
+            await self._complete(interaction, call)
+        else:
+            await self._run(interaction, lambda: call(interaction))
 
-    async def _complete(self, interaction: discord.Interaction[Any]) -> None:
+    async def _complete(self, interaction: discord.Interaction[Any], call: Call) -> None:
         """Offer what a command completes to, and nothing on any error: one can still type."""
-        with suppress(Refusal, app_commands.AppCommandError):
-            await super()._call(interaction)
+        try:
+            await call(interaction)
+        except Exception as error:  # not the completion's own: that one discord.py only logs (`bot.logs`)
+            _refusal(interaction, error)
         if not interaction.response.is_done():
             with suppress(discord.HTTPException, *replies.LINE):
                 await interaction.response.autocomplete([])
@@ -55,11 +59,19 @@ class KinoraTree(app_commands.CommandTree[Any]):
         self, interaction: discord.Interaction[Any], action: Callable[[], Awaitable[None]]
     ) -> None:
         """Run what a button or a form is for under the same check and the same table."""
-        try:
+
+        async def checked() -> None:
             await self.interaction_check(interaction)
             await action()
-        except Exception as error:
-            await self._answer(interaction, error)
+
+        await self._run(interaction, checked)
+
+    async def _run(self, interaction: discord.Interaction[Any], action: Callable[[], Awaitable[None]]) -> None:
+        async with self.client.jobs.answering():  # which a stop waits for
+            try:
+                await action()
+            except Exception as error:
+                await self._answer(interaction, error)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -68,47 +80,56 @@ class KinoraTree(app_commands.CommandTree[Any]):
         await self._answer(interaction, error)
 
     async def _answer(self, interaction: discord.Interaction[Any], error: Exception) -> None:
-        """Answer any error, by the first that fits of:
+        """Answer an error as the table says."""
+        refusal = _refusal(interaction, error)
+        if refusal is None:
+            return
+        try:
+            await replies.refuse(interaction, refusal, _prompt(interaction))
+        except Exception:  # a sentence with a hole, say: nothing has been sent then
+            log.exception("a refusal could not be put into words: %s", refusal.message)
+            with suppress(Exception):
+                await replies.refuse(interaction, _try_again(interaction))
 
-        1. a `Refusal`: its own words;
-        2. the database away: that, and whether the request may have been taken;
-        3. an interaction acted on already (elsewhere, or before): nothing, somebody else answers;
-        4. an interaction Discord has forgotten: nothing, nobody would hear it;
-        5. a command that Discord knows in another form: to reload;
-        6. a line to Discord that broke, or that refused the answer: that it did not work, in one log line;
-        7. anything else: that it is our fault, with a traceback in the log.
-        """
-        error = getattr(error, "original", error)
-        match error:
-            case Refusal():
-                refusal = error
-            case DatabaseUnavailable():
-                refusal = replies.database_unavailable(error, money=_pays(interaction))
-            case DuplicateInteraction():
-                log.info("interaction %s was acted on already", interaction.id)
-                return
-            case discord.NotFound(code=code) if code == UNKNOWN_INTERACTION:
-                log.warning("interaction %s was answered too late: Discord has forgotten it", interaction.id)
-                return
-            case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
-                log.warning(
-                    "a command as Discord knows it differs from this version: %s", type(error).__name__
-                )
-                refusal = Refusal(
-                    N_("This command has changed since Discord last loaded it."),
-                    N_("Reload Discord, then try again."),
-                    money=_pays(interaction),
-                )
-            case discord.HTTPException(status=status, code=code):
-                log.warning("an answer was refused by Discord (HTTP %s, code %s)", status, code)
-                refusal = _try_again(interaction)
-            case _ if isinstance(error, replies.LINE):
-                log.warning("the line to Discord broke during an answer (%s)", type(error).__name__)
-                refusal = _try_again(interaction)
-            case _:
-                log.error("an interaction failed", exc_info=error)
-                refusal = _try_again(interaction)
-        await replies.refuse(interaction, refusal, _prompt(interaction))
+
+def _refusal(interaction: discord.Interaction[Any], error: Exception) -> Refusal | None:
+    """Say what to answer to any error (None: nothing), and log it, by the first that fits of:
+
+    1. a `Refusal`: its own words;
+    2. the database away: that, and whether the request may have been taken;
+    3. an interaction acted on already (elsewhere, or before): nothing, somebody else answers;
+    4. an interaction Discord has forgotten: nothing, nobody would hear it;
+    5. a command that Discord knows in another form: to reload;
+    6. a line to Discord that broke, or that refused the answer: that it did not work, in one log line;
+    7. anything else: that it is our fault, with a traceback in the log.
+    """
+    while isinstance(inner := getattr(error, "original", None), Exception):
+        error = inner
+    match error:
+        case Refusal():
+            return error
+        case DatabaseUnavailable():
+            return replies.database_unavailable(error, money=_pays(interaction))
+        case DuplicateInteraction():
+            log.info("interaction %s was acted on already", interaction.id)
+            return None
+        case discord.NotFound(code=code) if code == UNKNOWN_INTERACTION:
+            log.warning("interaction %s was answered too late: Discord has forgotten it", interaction.id)
+            return None
+        case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
+            log.warning("a command as Discord knows it differs from this version: %s", type(error).__name__)
+            return Refusal(
+                N_("This command has changed since Discord last loaded it."),
+                N_("Reload Discord, then try again."),
+                money=_pays(interaction),
+            )
+        case discord.HTTPException(status=status, code=code):
+            log.warning("an answer was refused by Discord (HTTP %s, code %s)", status, code)
+        case _ if isinstance(error, replies.LINE) and getattr(error, "errno", None) not in DISK:
+            log.warning("the line to Discord broke during an answer (%s)", type(error).__name__)
+        case _:
+            log.error("an interaction failed", exc_info=error)
+    return _try_again(interaction)
 
 
 def _try_again(interaction: discord.Interaction[Any]) -> Refusal:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import discord
 from discord.ext import commands
 
-from bot.ui.components import BUTTONS
+from bot.ui.components import BUTTONS, answer_unknown
 
 if TYPE_CHECKING:
     from bot.client import Kinora
 
 
 class Buttons(commands.Cog):
-    """Has every kind of button answered for as long as it is loaded."""
+    """Has every kind of button answered for as long as it is loaded, and those of other versions refused."""
 
     def __init__(self, bot: commands.Bot) -> None:
         self._bot: commands.Bot = bot
@@ -25,6 +26,11 @@ class Buttons(commands.Cog):
     async def cog_unload(self) -> None:
         """Answer none any more."""
         self._bot.remove_dynamic_items(*_kinds())
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Look at every press for one that no kind of button answers."""
+        await answer_unknown(interaction)
 
 
 def _kinds() -> list[Any]:

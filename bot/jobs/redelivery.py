@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +17,8 @@ from bot.files.videos import Videos
 from bot.jobs.notifier import Notifier, Reply
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Succeeded
+
+log = logging.getLogger(__name__)
 
 REPLY_SECONDS = 600.0
 """How long a reply is tried for; its token dies after 15 minutes."""
@@ -65,18 +68,28 @@ class Redelivery:
         while True:
             try:
                 return await self._notifier.redeliver(job, video, reply)
-            except PermanentError:
-                raise Refusal(
-                    N_("The video is larger than Discord takes here."),
-                    N_("Try it in another server, or in a boosted one."),
-                    title=N_("Not possible here"),
-                ) from None
+            except PermanentError as error:
+                log.info("job %s cannot be brought again there: %s", job.id, error)
+                raise (_too_large() if error.fallback_reason == "too_large" else _not_now()) from None
             except TemporaryError as error:
                 if not budget.allows(error):
-                    raise Refusal(
-                        N_("Discord does not take the video just now."),
-                        N_("Please try again in a few minutes."),
-                        title=N_("Not now"),
-                    ) from None
+                    raise _not_now() from None
                 delay = budget.delay(error)
             await asyncio.sleep(delay)
+
+
+def _too_large() -> Refusal:
+    return Refusal(
+        N_("The video is larger than Discord takes here."),
+        N_("Try it in another server, or in a boosted one."),
+        title=N_("Not possible here"),
+    )
+
+
+def _not_now() -> Refusal:
+    """Make the answer to a line that stays bad, and to a reply that somebody deleted meanwhile."""
+    return Refusal(
+        N_("Discord does not take the video just now."),
+        N_("Please try again in a few minutes."),
+        title=N_("Not now"),
+    )

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from bot.domain.job import Job, State, rendered_again
 from bot.domain.request import InteractionRecord
-from bot.errors import KinoraError, LeaseLost
+from bot.errors import N_, KinoraError, LeaseLost, Refusal
 from bot.files.images import Images
 from bot.jobs.notifier import Engine, Reply
 from bot.jobs.redelivery import Redelivery
@@ -44,7 +44,8 @@ class JobService:
         self._images = images
         self._redelivery = redelivery
         self._under_way = 0
-        self._all_accepted = asyncio.Event()
+        self._all_answered = asyncio.Event()
+        self._stop = asyncio.Event()
 
     @property
     def default_model(self) -> Model:
@@ -73,16 +74,16 @@ class JobService:
         self._engine.submit(job.id)
 
     @asynccontextmanager
-    async def accepting(self) -> AsyncIterator[None]:
-        """Let a stop wait for what happens within: a command acknowledged, and not yet written down."""
+    async def answering(self) -> AsyncIterator[None]:
+        """Let a stop wait for what happens within: an interaction that has not come to its last answer."""
         self._under_way += 1
-        self._all_accepted.clear()
+        self._all_answered.clear()
         try:
             yield
         finally:
             self._under_way -= 1
             if not self._under_way:
-                self._all_accepted.set()
+                self._all_answered.set()
 
     # --- one that is there
 
@@ -115,16 +116,27 @@ class JobService:
             self._engine.reschedule(job.id)
 
     async def redeliver(self, job: Job, reply: Reply) -> None:
-        """Bring a delivered job's video once more, into a reply; raises `Refusal`."""
-        await self._redelivery.redeliver(job, reply)
+        """Bring a delivered job's video once more, into a reply; raises `Refusal`, also when stopped."""
+        work = asyncio.create_task(self._redelivery.redeliver(job, reply))
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise Refusal(N_("Kinora is being restarted just now."), N_("Please try again in a minute."))
+            await work
+        finally:
+            stop.cancel()
+            work.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
 
     # --- the end
 
     async def quiesce(self) -> None:
-        """Take nothing new, and let go of the open jobs where they stand, within nine seconds."""
+        """Take nothing new, come to the last answers, and let go of the open jobs, within nine seconds."""
         self.stopping = True
+        self._stop.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 if self._under_way:
-                    await self._all_accepted.wait()
+                    await self._all_answered.wait()
                 await self._engine.stop()

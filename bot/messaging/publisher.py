@@ -176,7 +176,7 @@ class Publisher:
 
         async def post(message: results.Message, file: discord.File | None) -> PostedVideo:
             if file is None and not job.task.video_url:
-                raise PermanentError("the file is too large, and there is no link that lives")
+                raise PermanentError("the file is too large, and there is no link that lives", "too_large")
             # An edit, so that it cannot come twice.
             sent = await self._webhook(reply.token).edit_message(
                 ORIGINAL,

@@ -51,10 +51,13 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
     """A button of one job; its custom id is `kinora:ACTION:JOB`, and never changes."""
 
     action: ClassVar[str]
+    pattern: ClassVar[re.Pattern[str]]
     style: ClassVar[discord.ButtonStyle] = discord.ButtonStyle.secondary
 
     def __init_subclass__(cls, *, action: str = "") -> None:
-        super().__init_subclass__(template=f"{PREFIX}:{action}:{_JOB}")
+        template = f"{PREFIX}:{action}:{_JOB}"
+        super().__init_subclass__(template=template)
+        cls.pattern = re.compile(template)
         if action:  # else a base of others
             cls.action = action
             BUTTONS.append(cls)
@@ -111,6 +114,20 @@ def buttons_for(job: Job, texts: Texts) -> discord.ui.View | None:
         view.add_item(kind(job.id, kind.label(job, texts)))
     view.stop()  # so that discord.py does not keep it and answer in our place
     return view
+
+
+async def answer_unknown(interaction: discord.Interaction[Any]) -> None:
+    """Answer a button that looks like Kinora's and is of no kind it knows; discord.py would stay silent."""
+    custom_id = str((interaction.data or {}).get("custom_id") or "")
+    pressed = interaction.type is discord.InteractionType.component
+    if not pressed or not custom_id.startswith(f"{PREFIX}:"):
+        return
+    if not any(kind.pattern.fullmatch(custom_id) for kind in BUTTONS):
+        await client_of(interaction).tree.guard(interaction, _refuse_unknown)
+
+
+async def _refuse_unknown() -> None:
+    raise Refusal(N_("This button is not of this version of Kinora."), title=N_("Not found"))
 
 
 def is_button_of(custom_id: str, job_id: str) -> bool:

@@ -16,6 +16,14 @@ class Form(discord.ui.Modal):
         """Do what the form is for, under the one error policy."""
         await client_of(interaction).tree.guard(interaction, lambda: self.submitted(interaction))
 
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:
+        """Answer what is raised before the form is read."""
+
+        async def again() -> None:
+            raise error
+
+        await client_of(interaction).tree.guard(interaction, again)
+
     async def submitted(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the form is for; the interaction has not been answered yet."""
         raise NotImplementedError

@@ -24,7 +24,8 @@ ALREADY_ACKNOWLEDGED = 40060
 LINE = (aiohttp.ClientError, TimeoutError, OSError)
 """What a broken line to Discord raises; whether the request arrived, nobody knows."""
 TRIES = 2
-_DEFERRED = (None, discord.InteractionResponseType.deferred_channel_message)
+_THINKING = "kinora: thinking"
+"""In an interaction's `extras`: a “thinking…” was asked for, though its line may have broken."""
 
 
 # --- embeds -------------------------------------------------------------------------------------------------
@@ -68,6 +69,7 @@ def database_unavailable(error: DatabaseUnavailable, *, money: bool) -> Refusal:
 
 async def acknowledge(interaction: discord.Interaction[Any]) -> None:
     """Show “thinking…” to everybody."""
+    interaction.extras[_THINKING] = True
     await _first_answer(lambda: interaction.response.defer(thinking=True))
 
 
@@ -82,9 +84,13 @@ async def answer_privately(interaction: discord.Interaction[Any], embed: discord
 
 
 async def replace_buttons(interaction: discord.Interaction[Any], embed: discord.Embed) -> None:
-    """Put a remark in place of the buttons that were pressed."""
+    """Put a remark in place of the buttons that were pressed, or say it privately where that cannot be."""
     embeds = [*(interaction.message.embeds if interaction.message else []), embed]
-    await _twice(lambda: interaction.edit_original_response(embeds=embeds, view=None))
+    try:
+        await _twice(lambda: interaction.edit_original_response(embeds=embeds, view=None))
+    except (discord.HTTPException, *LINE) as error:
+        log.warning("buttons could not be replaced (%s)", type(error).__name__)
+        await _twice(lambda: interaction.followup.send(embed=embed, ephemeral=True))
 
 
 async def refuse(interaction: discord.Interaction[Any], refusal: Refusal, prompt: str = "") -> None:
@@ -119,8 +125,8 @@ async def _refused_first(interaction: discord.Interaction[Any], embed: discord.E
 
 
 def _is_thinking(interaction: discord.Interaction[Any]) -> bool:
-    pressed = interaction.type is discord.InteractionType.component
-    return not pressed and interaction.response.type in _DEFERRED
+    """Tell whether the original response is a “thinking…”, and not a message whose button was pressed."""
+    return bool(interaction.extras.get(_THINKING))
 
 
 async def _remove_thinking(interaction: discord.Interaction[Any]) -> None:

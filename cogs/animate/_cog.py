@@ -35,12 +35,6 @@ class Animate(commands.Cog):
         description=locale_str("Bring an image to life: an image and a prompt become a video"),
         extras={"pays": True},
     )
-    @app_commands.describe(
-        image=locale_str("The image: JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP, up to 25 MB"),
-        prompt=locale_str("What should happen in the video"),
-        negative_prompt=locale_str("What should not be in the video"),
-        cfg_scale=locale_str("How closely to follow the prompt, 0 to 1 (0.5)"),
-    )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def animate(
@@ -60,9 +54,8 @@ class Animate(commands.Cog):
         place = destination(interaction, money=True)
         checks.attachment(image)
         await replies.acknowledge(interaction)
-        async with self._jobs.accepting():
-            job = await self._job(interaction, image, chosen, request, place)
-            await self._jobs.accept(job, _record(interaction))
+        job = await self._job(interaction, image, chosen, request, place)
+        await self._jobs.accept(job, _record(interaction))
 
     async def _job(
         self,
@@ -107,7 +100,7 @@ def _record(interaction: discord.Interaction[Any]) -> InteractionRecord:
 
 
 def _offer(jobs: JobService) -> None:
-    """Put the models and prices on offer into the command's choices, before it is sent to Discord."""
+    """Put the models and prices on offer into the command's options, before it is sent to Discord."""
     default, english = jobs.default_model, texts()
     durations = [
         app_commands.Choice(
@@ -131,7 +124,12 @@ def _offer(jobs: JobService) -> None:
     ]
     app_commands.choices(duration=durations)(Animate.animate)
     app_commands.choices(model=models)(Animate.animate)
+    # All at once: discord.py empties the descriptions that a later call does not name.
     app_commands.describe(
+        image=locale_str("The image: JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP, up to 25 MB"),
+        prompt=locale_str("What should happen in the video"),
+        negative_prompt=locale_str("What should not be in the video"),
+        cfg_scale=locale_str("How closely to follow the prompt, 0 to 1 (0.5)"),
         duration=english.text(N_("How long the video is; the price is for {model}"), model=default.title),
         model=english.text(N_("Which model renders it ({model})"), model=default.title),
     )(Animate.animate)
