@@ -96,11 +96,11 @@ def fitted(embed: discord.Embed, texts: Texts) -> discord.Embed:
         (head,) = pieces(description, DESCRIPTION, 1)
         embed.description = head
         add_text(embed, "…", description[len(head) :], at=0)
-    over = _total(embed) - TOTAL
-    if over > 0:  # only a long negative prompt beside a long prompt can do this
-        name = texts.text(N_("Leave out"))
+    # Too much in all: the negative prompt gives way first, then what of the prompt runs on.
+    for name in (texts.text(N_("Leave out")), "…"):
         for n, field in enumerate(embed.fields):
-            if field.name == name and field.value:
+            over = _total(embed) - TOTAL
+            if over > 0 and field.name == name and field.value:
                 value = truncate(field.value, max(20, length(field.value) - over))
                 embed.set_field_at(n, name=name, value=value, inline=False)
     return embed

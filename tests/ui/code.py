@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from tests.ui.catalogue import KEYWORDS, PACKAGES, ROOT, placeholders
@@ -86,9 +86,17 @@ class Code:
             if not all(filled):  # a sentence by its name: the tables are filled by the tests of limits
                 continue
             named = {keyword.arg for keyword in node.keywords if keyword.arg}
-            asks = placeholders(*chain.from_iterable(filled))
+            asks = placeholders(*itertools.chain.from_iterable(filled))
             gives = frozenset(named - FILLS_NOTHING | given & asks)
             yield Filling(self.file, node.lineno, asks, gives, any(not k.arg for k in node.keywords))
+
+    def refusals(self) -> Iterator[tuple[str, ...]]:
+        """List what refusals say where they are raised: each message with each remedy it may have."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and _name(node.func).endswith("Refusal"):
+                said = [_said([argument]) for argument in node.args]
+                if said and all(said):
+                    yield from itertools.product(*said)
 
     def _literal(self, node: ast.Constant) -> Literal:
         return Literal(self.file, node.lineno, str(node.value))
