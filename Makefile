@@ -18,7 +18,7 @@ CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sentences demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
+.PHONY: sentences coverage demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,12 @@ test: $(DEV) ## the test suite, on SQLite (PYTHON=python3.13: on another Python,
 
 test-postgres: $(DEV) ## the end-to-end suite and the crash matrix on PostgreSQL, and many processes (Python only, too)
 	@$(BIN)/python -m pytest -m postgres
+
+coverage: $(DEV) ## the suite once more, slower, and which lines of bot and cogs it did not reach: a figure, no gate
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -p tests.support.measured $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 test-browser: $(BROWSER) ## the page in a real browser (needs Chromium: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 0 -m browser tests/browser
@@ -113,4 +119,4 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 	@touch $@
 
 clean: ## remove the virtual environments and caches (never data/)
-	rm -rf .venv .venv-* $(NODE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* $(NODE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
