@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import still
 
 AT_ONCE = 50
 PEOPLE = ("mia", "rosa", "adam", "olivia")

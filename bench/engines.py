@@ -43,10 +43,10 @@ from bot.store.rows import values_of
 from bot.store.tables import jobs
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
-from tests.postgres import Postgres
 from tests.support.jobs import Store, a_job
+from tests.support.kinora import Kinora
+from tests.support.postgres import Postgres
+from tests.support.steps import still
 
 ACCEPTED = 600
 DRIVEN = 30

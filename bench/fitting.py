@@ -15,9 +15,9 @@ from PIL import Image, ImageFilter
 
 from bot.media.video import probe
 from sandbox import client
-from tests.e2e.steps import animate, is_video, still
-from tests.kinora import Kinora
-from tests.media.films import psnr
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, is_video, still
+from tests.support.videos import psnr
 
 PICTURE = Path(__file__).parent.parent / "demo/pictures/paper-boat.jpg"
 

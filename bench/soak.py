@@ -32,8 +32,8 @@ from typing import Any
 
 from sandbox import client
 from sandbox.client import Json, Sandbox
-from tests.e2e.steps import still
-from tests.kinora import ONLINE, Kinora
+from tests.support.kinora import ONLINE, Kinora
+from tests.support.steps import still
 
 PEOPLE = ("mia", "rosa", "adam", "olivia")
 SEATS = 16

@@ -21,8 +21,8 @@ from PIL import Image
 
 from demo import contract
 from demo.headless import PICTURE, main
-from tests.e2e.steps import still
-from tests.kinora import REPOSITORY
+from tests.support.kinora import REPOSITORY
+from tests.support.steps import still
 
 SANDBOX = {
     "discord_token": "x.y.z",

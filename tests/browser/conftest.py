@@ -19,7 +19,7 @@ import pytest
 
 from sandbox.client import Sandbox
 from tests.browser.showcase import Showcase, showcase
-from tests.kinora import REPOSITORY
+from tests.support.kinora import REPOSITORY
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = os.environ.get("KINORA_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)

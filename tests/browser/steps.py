@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.steps import still
+from tests.support.steps import still
 
 PICTURE = {"name": "my photo.png", "mimeType": "image/png", "buffer": still()}
 NOTE = {"name": "notes.png", "mimeType": "image/png", "buffer": b"These are words, whatever the name says."}

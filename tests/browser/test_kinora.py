@@ -10,7 +10,7 @@ from PIL import Image
 from sandbox.client import Sandbox
 from tests.browser.conftest import OpenPage
 from tests.browser.steps import NOTE, PICTURE, animate, assert_plays, begin_command, open_thread
-from tests.e2e.steps import still
+from tests.support.steps import still
 
 pytestmark = pytest.mark.browser
 

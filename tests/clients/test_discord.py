@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests import stills
 from tests.clients.programs import HERE, Program, node_with, python_of_the_clients, running
-from tests.media import films
+from tests.support import images, videos
 
 pytestmark = pytest.mark.clients
 
 DISCORD_JS, HIKARI = "discord.js", "hikari"
-STILL = stills.jpeg_of(640, 480)
+STILL = images.jpeg_of(640, 480)
 
 # discord.js sends these two where the document does not name them, and Discord takes no notice.
 DISCORD_JS_HABITS = ("enforce_nonce: unknown property", "/threads request: type: unknown property")
@@ -46,7 +45,7 @@ async def wire(sandbox: Sandbox) -> AsyncIterator[None]:
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    return films.write(path, size=(160, 120), seconds=0.5, movflags="faststart")
+    return videos.write(path, size=(160, 120), seconds=0.5, movflags="faststart")
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ import pytest
 
 from sandbox.client import Sandbox
 from sandbox.novita.errors import STATUS
-from tests import stills
 from tests.clients.programs import HERE, Json, Program, node_with, python_of_the_clients, running
+from tests.support import images
 
 pytestmark = pytest.mark.clients
 
 MODEL = "kling-2.5-turbo-i2v"
-STILL = base64.b64encode(stills.jpeg_of(320, 320)).decode()
+STILL = base64.b64encode(images.jpeg_of(320, 320)).decode()
 PYTHON, COMMAND, JAVASCRIPT = "novita-client", "novita", "novita-sdk"
 
 Call = Callable[..., Awaitable[Json]]

@@ -12,9 +12,9 @@ import pytest
 
 from sandbox import client
 from sandbox.client import Person, Sandbox
-from tests.kinora import REPOSITORY, Kinora, NewKinora
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm
+from tests.support.kinora import REPOSITORY, Kinora, NewKinora
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm
 
 OPENAPI = Path(os.environ.get("KINORA_OPENAPI", REPOSITORY.parent / "shared/spec/discord-openapi.json"))
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.3, "video_height": 120}

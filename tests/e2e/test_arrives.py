@@ -11,7 +11,8 @@ from PIL import Image
 
 from bot.media.video import probe
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import (
+from tests.support.kinora import ON_SQLITE, Kinora, NewKinora
+from tests.support.steps import (
     animate,
     assert_same_video,
     card_says,
@@ -21,8 +22,7 @@ from tests.e2e.steps import (
     still,
     video_in,
 )
-from tests.kinora import ON_SQLITE, Kinora, NewKinora
-from tests.media.films import psnr
+from tests.support.videos import psnr
 
 # --- the size: what the ledger does with it is the same for all, so the heavy ones are run on one engine ----
 

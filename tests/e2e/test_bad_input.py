@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from sandbox.client import Message, Person, Sandbox
-from tests import stills
-from tests.e2e.steps import still
-from tests.kinora import ON_SQLITE, Kinora
+from tests.support import images
+from tests.support.kinora import ON_SQLITE, Kinora
+from tests.support.steps import still
 
 pytestmark = ON_SQLITE  # nothing of this gets as far as the ledger
 PROMPT = "A *boat* drifts <@1> away"
@@ -61,8 +61,8 @@ async def assert_nothing_happened(sandbox: Sandbox, person: Person, channel: str
 async def test_every_bad_picture(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await sandbox.discord.guild(premium_tier=3)  # so that the 25 MB file passes Discord itself
     sentences = {}
-    for name, (_, rule) in stills.BAD.items():
-        answer = await refused(mia, "Lounge", (f"{name}.png", stills.data(name)))
+    for name, (_, rule) in images.BAD.items():
+        answer = await refused(mia, "Lounge", (f"{name}.png", images.data(name)))
         assert answer.embeds[0]["title"] == "Not started", name
         assert re.search(SAYS[rule], answer.text), (name, rule, answer.text)
         assert KINDS.get(name, "") in answer.text, (name, answer.text)
@@ -167,7 +167,7 @@ async def test_a_locked_thread_is_refused_before_anything_is_paid(sandbox: Sandb
 
 async def test_in_a_direct_message_too(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await mia.open_dm()
-    answer = await refused(mia, "dm", ("notes.png", stills.data("text")))
+    answer = await refused(mia, "dm", ("notes.png", images.data("text")))
     assert "it is not an image" in answer.text
     await assert_nothing_happened(sandbox, mia, "dm")
 

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, card_says, still, title, video_in
-from tests.kinora import Kinora, NewKinora
+from tests.support.kinora import Kinora, NewKinora
+from tests.support.steps import animate, card_says, still, title, video_in
 
 TIMESTAMP = re.compile(r"<t:(\d+):R>")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import Interaction, Message, Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, still, video_in
-from tests.kinora import Kinora
-from tests.postgres import Postgres
+from tests.support.kinora import Kinora
+from tests.support.postgres import Postgres
+from tests.support.steps import animate, assert_same_video, card_says, still, video_in
 
 BACK = "the database is back"
 AWAYS = pytest.mark.parametrize(

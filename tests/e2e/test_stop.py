@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, card_says, fault_hit, paid, still, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, card_says, fault_hit, paid, still, video_in
 
 SUBMIT = "^/v3/async/kling"
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import animate, card_says, is_video, job_of
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, card_says, is_video, job_of
 
 SUBMIT = "^/v3/async/kling"
 

@@ -17,8 +17,7 @@ import pytest_asyncio
 from bot.errors import CannotFit, ImageRejected, MediaPoolError, NotAVideo
 from bot.media.pool import MediaPool
 from bot.media.values import ImageLimits, PreparedImage
-from tests import stills
-from tests.media import films
+from tests.support import images, videos
 
 LIMITS = ImageLimits()
 
@@ -34,7 +33,7 @@ async def pool() -> AsyncIterator[MediaPool]:
 
 @pytest.fixture(scope="module")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return films.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
+    return videos.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
 
 
 def children() -> set[int]:
@@ -62,7 +61,7 @@ def is_gone(pid: int) -> bool:
 
 
 async def still_of(pool: MediaPool, tmp_path: Path, name: str = "jpeg", timeout: float = 20) -> PreparedImage:
-    return await pool.prepare_image(stills.file(name), tmp_path / name, LIMITS, timeout=timeout)
+    return await pool.prepare_image(images.file(name), tmp_path / name, LIMITS, timeout=timeout)
 
 
 async def test_a_still_comes_back_whole(pool, tmp_path):
@@ -96,7 +95,7 @@ async def test_nothing_runs_until_it_is_needed_and_then_it_stays(pool, tmp_path)
 
 
 async def test_paths_may_be_relative(pool, tmp_path, monkeypatch):
-    (tmp_path / "here").write_bytes(stills.data("png"))
+    (tmp_path / "here").write_bytes(images.data("png"))
     monkeypatch.chdir(tmp_path)
     still = await pool.prepare_image(Path("here"), Path("there"), LIMITS)
     assert still.path == tmp_path / "there.png"
@@ -211,7 +210,7 @@ async def test_a_process_that_cannot_start_is_nobodys_bad_picture(pool, tmp_path
 
 async def test_the_disk_is_nobodys_bad_picture(pool, tmp_path):
     with pytest.raises(MediaPoolError, match="FileNotFoundError"):
-        await pool.prepare_image(stills.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
+        await pool.prepare_image(images.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
     assert await still_of(pool, tmp_path)
 
 
@@ -273,14 +272,14 @@ async def test_a_still_does_not_wait_for_a_film(pool, tmp_path, long_film):
 
 async def test_films(pool, tmp_path):
     source = tmp_path / "film.mp4"
-    films.write(source)
+    videos.write(source)
     video = await pool.probe(source)
     assert (video.path, video.obstacles) == (source, ("moov_at_end",))
     assert (await pool.remux(source, tmp_path / "remuxed.mp4")).plays_inline
     fitted = await pool.fit(source, tmp_path / "fitted.mp4", source.stat().st_size // 2)
     assert fitted.bytes <= source.stat().st_size // 2
     with pytest.raises(NotAVideo):
-        await pool.probe(stills.file("text"))
+        await pool.probe(images.file("text"))
     with pytest.raises(CannotFit) as caught:
         await pool.fit(source, tmp_path / "never.mp4", 500)
     assert caught.value.max_bytes == 500 < caught.value.smallest
@@ -297,7 +296,7 @@ async def test_a_film_that_takes_too_long(pool, tmp_path, long_film):
 async def test_damage_never_gets_further_than_a_refusal(pool, tmp_path, kind):
     """Flip bytes and cut ends: a still or a refusal comes out, and the process lives on."""
     chance = random.Random(kind)  # noqa: S311
-    whole = stills.data(kind)
+    whole = images.data(kind)
     damaged = tmp_path / "damaged"
     pids = set()
     for _ in range(25):

@@ -15,7 +15,7 @@ from bot.errors import AnswerLost, NotSent
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem, Submitted
 from bot.novita.models import CATALOGUE
-from tests.servers import Handler, serving
+from tests.support.servers import Handler, serving
 
 MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
 PATH = "/v3/async/kling-2.5-turbo-i2v"

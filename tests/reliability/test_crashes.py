@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.client import Interaction
-from tests.e2e.steps import still
 from tests.reliability.page import Outcome, outcome_cells, settle
 from tests.reliability.worlds import Bot, World, until
+from tests.support.steps import still
 
 SUBMIT = {"method": "POST", "path": "^/v3/async/"}
 POST = {"method": "POST", "path": "/messages$"}

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sandbox.client import Interaction
-from tests.e2e.steps import still
 from tests.reliability.page import Outcome, settle, writing
 from tests.reliability.worlds import Bot, World, Worlds
+from tests.support.steps import still
 
 Json = dict[str, Any]
 MESSAGE, MESSAGES = r"/channels/\d+/messages/\d+$", r"/channels/\d+/messages$"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.client import Interaction, Message, Person, Sandbox
-from tests.e2e.steps import is_video, title
-from tests.kinora import REPOSITORY, Kinora
-from tests.postgres import Postgres
 from tests.reliability.page import Outcome
-from tests.reliability.warm import Warm
+from tests.support.kinora import REPOSITORY, Kinora
+from tests.support.postgres import Postgres
+from tests.support.steps import is_video, title
+from tests.support.warm import Warm
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -37,9 +37,9 @@ class Bot(Kinora):
         """Start a process; by default, wait until people can use it."""
         module = "bot"
         if dies_at:
-            module, arguments = "tests.crashing", (dies_at,)
+            module, arguments = "tests.support.crashing", (dies_at,)
         elif impatient:
-            module = "tests.reliability.impatient"
+            module = "tests.support.impatient"
         await self._start(module, *arguments, online=online)
         return self
 

@@ -17,12 +17,12 @@ from psycopg.rows import dict_row
 
 from bench import soak
 from sandbox.client import Interaction, Message, Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
-from tests.reliability.warm import Warm
 from tests.reliability.worlds import UNDISTURBED, new_sandbox, until, videos, visible
 from tests.scale.house import GUILDS, PLACES
 from tests.scale.process import STOPPED
+from tests.support.kinora import Kinora
+from tests.support.steps import still
+from tests.support.warm import Warm
 
 Json = dict[str, Any]
 STILL = {"image": ("still.png", still(400, 300))}

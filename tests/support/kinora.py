@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from sandbox.client import Sandbox
-from tests.postgres import Postgres, Reader, age
-from tests.reliability.warm import Warm, cold
+from tests.support.postgres import Postgres, Reader, age
+from tests.support.warm import Warm, cold
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 ONLINE = "online: in"
 # Every test of bots is run on both engines, but for those that say otherwise with one of these.
 ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

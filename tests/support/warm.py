@@ -110,7 +110,7 @@ class Warm:
 
 
 @asynccontextmanager
-async def warmed(module: str = "tests.reliability.warm") -> AsyncIterator[Warm]:
+async def warmed(module: str = "tests.support.warm") -> AsyncIterator[Warm]:
     """Start such a process, and end it."""
     environ = {
         "PATH": os.environ["PATH"],
@@ -188,13 +188,12 @@ def _import() -> None:
     import cogs.show  # noqa: F401 — the bot loads its cogs by name
     import sandbox.__main__
     import sandbox.openapi
-    from tests import crashing
-    from tests.reliability import impatient
+    from tests.support import crashing, impatient
 
     _MAINS["bot"] = bot.__main__.main
     _MAINS["sandbox"] = lambda _: sandbox.__main__.main()
-    _MAINS["tests.crashing"] = lambda arguments: crashing.main(*arguments)
-    _MAINS["tests.reliability.impatient"] = lambda _: impatient.main()
+    _MAINS["tests.support.crashing"] = lambda arguments: crashing.main(*arguments)
+    _MAINS["tests.support.impatient"] = lambda _: impatient.main()
 
 
 if __name__ == "__main__":
