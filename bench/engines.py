@@ -46,7 +46,7 @@ from sandbox.client import Sandbox
 from tests.support.jobs import Store, a_job
 from tests.support.kinora import Kinora
 from tests.support.postgres import Postgres
-from tests.support.steps import still
+from tests.support.steps import an_image
 
 ACCEPTED = 600
 DRIVEN = 30
@@ -423,7 +423,7 @@ async def _ask(sandbox: Sandbox, number: int) -> float:
     """Run /animate; give how many seconds its acknowledgement took."""
     person = sandbox.person(PEOPLE[number % len(PEOPLE)])
     options = {"prompt": f"Number {number}"}
-    asked = await person.run("animate", "stills", options, files={"image": ("still.png", still())})
+    asked = await person.run("animate", "stills", options, files={"image": ("still.png", an_image())})
     return float((await asked.wait_acknowledged())["seconds_to_acknowledge"])
 
 

@@ -7,7 +7,7 @@ import re
 from sandbox.client import Message, Person, Sandbox
 from tests.support import images
 from tests.support.kinora import ON_SQLITE, Kinora
-from tests.support.steps import still
+from tests.support.steps import an_image
 
 pytestmark = ON_SQLITE  # nothing of this gets as far as the ledger
 PROMPT = "A *boat* drifts <@1> away"
@@ -16,7 +16,7 @@ PROMPT = "A *boat* drifts <@1> away"
 SAYS = {
     "empty": r"The file is empty \(0 bytes\)",
     "not_an_image": "it is not an image",
-    "unsupported": r"The file is of the kind \w+, which is none that Kinora takes",
+    "unsupported": r"The file is of the kind [\w ]+, which is none that Kinora takes",
     "truncated": "ends too early",
     "corrupt": "is damaged and cannot be opened",
     "too_small": r"The image is [\d,]+ × [\d,]+ pixels; each side needs at least 300",
@@ -105,7 +105,7 @@ OPTIONS: dict[str, tuple[dict[str, object], str]] = {
 async def test_every_bad_option(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     # A client would not let these through; something that is none, or an older one, may.
     for case, (options, sentence) in OPTIONS.items():
-        answer = await refused(mia, "Lounge", ("still.png", still()), unchecked=True, **options)
+        answer = await refused(mia, "Lounge", ("still.png", an_image()), unchecked=True, **options)
         assert sentence in answer.text.replace("**", "").replace("\n", " ") + answer.text, (case, answer.text)
         assert "Nothing was charged." in answer.text, case
         await mia.delete(answer)
@@ -136,12 +136,12 @@ async def test_every_missing_permission_is_named_with_the_way_to_grant_it(
 ) -> None:
     for permission, name in MISSING.items():
         await sandbox.discord.overwrite("stills", "kinora", deny=[permission])
-        answer = await refused(mia, "stills", ("still.png", still()))
+        answer = await refused(mia, "stills", ("still.png", an_image()))
         assert f"**{name}**" in answer.text
         assert "Edit Channel → Permissions" in answer.text
         await mia.delete(answer)
     await sandbox.discord.overwrite("stills", "kinora", deny=["ATTACH_FILES", "EMBED_LINKS"])
-    answer = await refused(mia, "stills", ("still.png", still()))
+    answer = await refused(mia, "stills", ("still.png", an_image()))
     assert "**Embed Links** and **Attach Files**" in answer.text
     await assert_nothing_happened(sandbox, mia, "stills")
 
@@ -151,7 +151,7 @@ async def test_inside_a_thread_its_own_permission_counts(
 ) -> None:
     thread = await sandbox.discord.start_thread("stills", "mia", "Boats")
     await sandbox.discord.overwrite("stills", "kinora", deny=["SEND_MESSAGES_IN_THREADS"])
-    answer = await refused(mia, thread.id, ("still.png", still()))
+    answer = await refused(mia, thread.id, ("still.png", an_image()))
     assert "in this thread: **Send Messages in Threads**" in answer.text
     await assert_nothing_happened(sandbox, mia, thread.id)
 
@@ -160,7 +160,7 @@ async def test_a_locked_thread_is_refused_before_anything_is_paid(sandbox: Sandb
     olivia = sandbox.person("olivia")  # the owner may still write in it, and so run commands
     thread = await sandbox.discord.start_thread("stills", "olivia", "Closed")
     await sandbox.discord.change_channel(thread.id, locked=True)
-    answer = await refused(olivia, thread.id, ("still.png", still()))
+    answer = await refused(olivia, thread.id, ("still.png", an_image()))
     assert "This thread is locked" in answer.text
     await assert_nothing_happened(sandbox, olivia, thread.id)
 
@@ -180,7 +180,7 @@ async def test_a_picture_that_discord_does_not_hand_out(
 ) -> None:
     for kind, fields in (("error", {"status": 404}), ("error", {"status": 500}), ("truncate", {})):
         await sandbox.faults.add("cdn", kind, times=0, **fields)
-        answer = await refused(mia, "Lounge", ("still.png", still()))
+        answer = await refused(mia, "Lounge", ("still.png", an_image()))
         assert "could not be fetched from Discord" in answer.text
         await sandbox.faults.clear()
         await mia.delete(answer)

@@ -41,7 +41,7 @@ async def test_the_question_is_plain(sandbox: Sandbox, kinora: Kinora, mia: Pers
 
 
 @pytest.mark.parametrize("channel", ["stills", "Lounge"])
-async def test_render_again_orders_a_new_job_with_the_same_still(
+async def test_render_again_orders_a_new_job_with_the_same_image(
     sandbox: Sandbox, kinora: Kinora, mia: Person, channel: str
 ) -> None:
     card, asked = await unconfirmed(sandbox, mia, channel)

@@ -19,7 +19,7 @@ from tests.support import images
 LIMITS = ImageLimits()
 AS_IT_IS: tuple[str, ...] = ()
 
-# Every good file: the format and size of its still, and what was done to it.
+# Every good file: the format and size of its image, and what was done to it.
 MADE: dict[str, tuple[str, tuple[int, int], tuple[str, ...]]] = {
     "jpeg": ("jpeg", (640, 480), AS_IT_IS),
     "jpeg_grey": ("jpeg", (640, 480), AS_IT_IS),
@@ -89,15 +89,15 @@ MADE: dict[str, tuple[str, tuple[int, int], tuple[str, ...]]] = {
 
 
 def made(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> tuple[PreparedImage, Image.Image]:
-    still = prepare(images.file(name), tmp_path / "still", limits)
-    with warnings.catch_warnings(action="ignore"), Image.open(still.path) as picture:
+    prepared = prepare(images.file(name), tmp_path / "image", limits)
+    with warnings.catch_warnings(action="ignore"), Image.open(prepared.path) as picture:
         picture.load()
-    return still, picture
+    return prepared, picture
 
 
 def refused(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> ImageRejected:
     with pytest.raises(ImageRejected) as caught:
-        prepare(images.file(name), tmp_path / "still", limits)
+        prepare(images.file(name), tmp_path / "image", limits)
     return caught.value
 
 
@@ -124,16 +124,20 @@ def test_every_good_file_is_in_the_table():
 
 @pytest.mark.parametrize("name", images.GOOD)
 def test_good(name, tmp_path):
-    still, picture = made(name, tmp_path)
+    prepared, picture = made(name, tmp_path)
     form, size, done = MADE[name]
-    assert (still.format, (still.width, still.height), still.changes) == (form, size, done)
-    assert still.path == tmp_path / f"still.{'jpg' if form == 'jpeg' else 'png'}"
-    assert still.bytes == still.path.stat().st_size <= LIMITS.max_bytes
+    assert (prepared.format, (prepared.width, prepared.height), prepared.changes) == (
+        form,
+        size,
+        done,
+    )
+    assert prepared.path == tmp_path / f"image.{'jpg' if form == 'jpeg' else 'png'}"
+    assert prepared.bytes == prepared.path.stat().st_size <= LIMITS.max_bytes
     assert picture.format in (form.upper(), "MPO")
     assert picture.size == size
     assert picture.mode in ("RGB", "L")
     if done == AS_IT_IS:
-        assert still.path.read_bytes() == images.data(name)
+        assert prepared.path.read_bytes() == images.data(name)
     else:
         assert not {"icc_profile", "exif", "comment", "transparency"} & set(picture.info)
 
@@ -188,7 +192,7 @@ def test_a_broken_file_is_named_by_its_kind(name, tmp_path):
 
 def test_a_missing_source_is_not_the_senders_fault(tmp_path):
     with pytest.raises(FileNotFoundError):
-        prepare(tmp_path / "nowhere", tmp_path / "still", LIMITS)
+        prepare(tmp_path / "nowhere", tmp_path / "image", LIMITS)
 
 
 # Which way is up, and what colour things are
@@ -287,18 +291,22 @@ def test_a_printers_profile_is_used(tmp_path):
 
 def test_the_best_quality_that_fits_is_found(tmp_path):
     limits = ImageLimits(max_bytes=40_000)
-    still, picture = made("bmp", tmp_path, limits)
-    assert 30_000 < still.bytes <= 40_000
-    assert (still.format, picture.size, still.changes) == ("jpeg", (640, 480), ("converted_from:bmp",))
+    prepared, picture = made("bmp", tmp_path, limits)
+    assert 30_000 < prepared.bytes <= 40_000
+    assert (prepared.format, picture.size, prepared.changes) == (
+        "jpeg",
+        (640, 480),
+        ("converted_from:bmp",),
+    )
 
 
 @pytest.mark.parametrize("name", ["jpeg_over_7mb", "png_over_7mb"])
 def test_it_is_scaled_when_quality_would_drop_too_far(name, tmp_path):
     limits = ImageLimits(max_bytes=500_000)
-    still, picture = made(name, tmp_path, limits)
-    assert still.bytes <= 500_000
-    assert still.changes[-1] == f"scaled:{still.width}x{still.height}"
-    assert picture.size == (still.width, still.height)
+    prepared, picture = made(name, tmp_path, limits)
+    assert prepared.bytes <= 500_000
+    assert prepared.changes[-1] == f"scaled:{prepared.width}x{prepared.height}"
+    assert picture.size == (prepared.width, prepared.height)
     assert min(picture.size) >= 300
 
 
@@ -306,17 +314,17 @@ def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
     source.write_bytes(images.saved(images.noise(1500, 600), "PNG"))
     for max_bytes in (300_000, 410_000, 777_000):
-        still = prepare(source, tmp_path / "still", ImageLimits(max_bytes=max_bytes))
-        assert still.width / still.height <= 2.5
-        assert still.bytes <= max_bytes
+        prepared = prepare(source, tmp_path / "image", ImageLimits(max_bytes=max_bytes))
+        assert prepared.width / prepared.height <= 2.5
+        assert prepared.bytes <= max_bytes
 
 
 def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
     source.write_bytes(images.jpeg_of(2005, 802, exif=images.exif(6)))
-    still = prepare(source, tmp_path / "still", ImageLimits(max_pixels=1_000_000))
-    assert (still.width, still.height) == (401, 1002)
-    assert still.changes == ("reencoded", "rotated", "scaled:401x1002")
+    prepared = prepare(source, tmp_path / "image", ImageLimits(max_pixels=1_000_000))
+    assert (prepared.width, prepared.height) == (401, 1002)
+    assert prepared.changes == ("reencoded", "rotated", "scaled:401x1002")
 
 
 def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
@@ -327,8 +335,8 @@ def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
 
 def test_nothing_is_ever_enlarged(tmp_path):
     for name in ("webp", "gif", "png_palette"):
-        still, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
-        assert (still.width, still.height) == (640, 480)
+        prepared, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
+        assert (prepared.width, prepared.height) == (640, 480)
 
 
 def test_pixels_are_counted_before_they_are_decoded(tmp_path):
@@ -339,7 +347,7 @@ def test_pixels_are_counted_before_they_are_decoded(tmp_path):
     )
 
 
-def test_the_same_file_makes_the_same_still(tmp_path):
+def test_the_same_file_makes_the_same_image(tmp_path):
     first = made("webp_transparent", tmp_path)[0].path.read_bytes()
     assert made("webp_transparent", tmp_path)[0].path.read_bytes() == first
 
@@ -347,6 +355,6 @@ def test_the_same_file_makes_the_same_still(tmp_path):
 def test_the_place_where_a_photo_was_taken_is_dropped_when_it_is_made_afresh(tmp_path):
     source = tmp_path / "photo"
     source.write_bytes(images.jpeg_of(640, 480, exif=images.exif(6, gps=True)))
-    still = prepare(source, tmp_path / "still", LIMITS)
-    assert b"Kinora" not in still.path.read_bytes()
-    assert not Image.open(io.BytesIO(still.path.read_bytes())).getexif()
+    prepared = prepare(source, tmp_path / "image", LIMITS)
+    assert b"Kinora" not in prepared.path.read_bytes()
+    assert not Image.open(io.BytesIO(prepared.path.read_bytes())).getexif()

@@ -21,11 +21,11 @@ from tests.reliability.worlds import UNDISTURBED, new_sandbox, until, videos, vi
 from tests.scale.house import GUILDS, PLACES
 from tests.scale.process import STOPPED
 from tests.support.kinora import Kinora
-from tests.support.steps import still
+from tests.support.steps import an_image
 from tests.support.warm import Warm
 
 Json = dict[str, Any]
-STILL = {"image": ("still.png", still(400, 300))}
+IMAGE = {"image": ("still.png", an_image(400, 300))}
 SETTLED = 60.0
 
 
@@ -98,7 +98,7 @@ class Cluster:
         assert guild < GUILDS
         assert place < PLACES
         asked = self.sandbox.person(person)
-        return await asked.run("animate", f"{guild}-{place}", {"prompt": prompt, **options}, files=STILL)
+        return await asked.run("animate", f"{guild}-{place}", {"prompt": prompt, **options}, files=IMAGE)
 
     # --- what became of it
 

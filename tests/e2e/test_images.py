@@ -1,4 +1,4 @@
-"""The still on its way: what Novita gets, what stays in the thread, what the person is told."""
+"""The image on its way: what Novita gets, what stays in the thread, what the person is told."""
 
 from __future__ import annotations
 
