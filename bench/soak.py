@@ -885,7 +885,7 @@ async def soak(plan: Plan, folder: Path) -> Report:
 
 async def _soak(plan: Plan, folder: Path, sandbox: Sandbox) -> Report:
     started = time.monotonic()
-    kinora = Kinora(sandbox, folder, KINORA_MAX_RENDERS="24")
+    kinora = Kinora(sandbox, folder, {"KINORA_MAX_RENDERS": "24"})
     run = Soak(plan, sandbox, kinora)
     try:
         await run.run()

@@ -21,7 +21,7 @@ from PIL import Image
 
 from demo import contract
 from demo.headless import PICTURE, main
-from tests.support.kinora import REPOSITORY
+from tests.support import REPOSITORY
 from tests.support.steps import an_image
 
 SANDBOX = {

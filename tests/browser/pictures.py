@@ -15,7 +15,7 @@ from playwright.async_api import async_playwright
 from sandbox.client import Sandbox
 from tests.browser.conftest import CHROMIUM, FLAGS, demo_running
 from tests.browser.steps import begin_command, open_thread
-from tests.support.kinora import REPOSITORY
+from tests.support import REPOSITORY
 
 IMAGE = REPOSITORY / "demo/pictures/paper-boat.jpg"
 PICTURES = REPOSITORY / "docs/pictures"

@@ -9,8 +9,9 @@ import pytest
 
 from sandbox.client import Interaction
 from tests.reliability.page import Outcome, outcome_cells, settle
-from tests.reliability.worlds import Bot, World, until
+from tests.reliability.worlds import Bot, World
 from tests.support.steps import an_image
+from tests.support.waiting import until
 
 SUBMIT = {"method": "POST", "path": "^/v3/async/"}
 POST = {"method": "POST", "path": "/messages$"}

@@ -135,7 +135,7 @@ async def _meet(world: World, fault: Fault) -> None:
     assert arranged["hits"] >= 1
     await _assert_polite(world, fault, seen)
     if fault.request != ACKNOWLEDGE:
-        world.check("\n".join((await world.resident()).log[said:]))
+        (await world.resident()).check(said)
     cells = [outcome.paid, outcome.videos, outcome.told, outcome.card]
     settle("faults", fault.key, arranged["hits"], *cells)
 

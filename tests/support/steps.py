@@ -42,6 +42,17 @@ def is_video(message: Message) -> bool:
     return any(file.filename.endswith(".mp4") for file in message.attachments)
 
 
+def count_videos(messages: list[Message]) -> int:
+    """Count the messages that bring a video."""
+    return sum(is_video(message) or "/files/" in message.content for message in messages)
+
+
+async def visible(person: Person, place: str) -> list[Message]:
+    """Read a place, if it is one that this person sees."""
+    known = {channel.id for channel in await person.places()}
+    return await person.messages(place) if place in known else []
+
+
 def title(message: Message) -> str:
     """Read where a card says its job stands."""
     return str(message.embeds[0].get("title", ""))
