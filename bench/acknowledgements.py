@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import an_image
 
 AT_ONCE = 50
 PEOPLE = ("mia", "rosa", "adam", "olivia")
@@ -38,7 +38,7 @@ async def main() -> None:
 
 
 async def _ask(sandbox: Sandbox, count: int) -> list[float]:
-    files = {"image": ("still.png", still())}
+    files = {"image": ("still.png", an_image())}
     asked = await asyncio.gather(
         *(
             sandbox.person(PEOPLE[n % 4]).run(

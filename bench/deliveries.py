@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sandbox import client
 from sandbox.client import Message
-from tests.e2e.steps import animate, is_video, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, is_video, video_in
 
 JOBS = 10
 MEGABYTE = 1_000_000

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import signal
 import statistics
@@ -26,27 +25,24 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import psutil
 import psycopg
 import sqlalchemy as sa
-from aiohttp import web
 
-from bot.__main__ import main as run_bot
-from bot.domain.job import Job, State, new_id
+from bench.endless_novita import Novita, endless_novita
+from bot.domain.job import Job, State
 from bot.engines.postgres import PostgresEngine
 from bot.store.rows import values_of
 from bot.store.tables import jobs
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
-from tests.postgres import Postgres
 from tests.support.jobs import Store, a_job
+from tests.support.kinora import Kinora
+from tests.support.postgres import Postgres
+from tests.support.steps import an_image
 
 ACCEPTED = 600
 DRIVEN = 30
@@ -67,47 +63,17 @@ Row = dict[str, str]
 # --- the bot's processes ------------------------------------------------------------------------------------
 
 
-def counting_bot(arguments: list[str]) -> int:
-    """Run the bot, and say how many statements the store has sent whenever asked (SIGUSR1)."""
-    count = 0
-
-    def executed(*_: object) -> None:
-        nonlocal count
-        count += 1
-
-    sa.event.listen(sa.Engine, "after_cursor_execute", executed)
-    signal.signal(signal.SIGUSR1, lambda *_: print(f"statements {count}", flush=True))
-    return run_bot(arguments)
-
-
 class Process(Kinora):
     """One process of the bot."""
 
-    async def start(self, *arguments: str, online: bool = True) -> Process:
-        """Start it in a role, and wait until it is of use."""
-        since = len(self.log)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "bench.engines", "bot", *arguments),
-            cwd=self.folder,
-            env=self._environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        self._reader = asyncio.create_task(self._read(self._process))
-        if online:
-            await self.wait_for_log("online:", since, LONGEST)
-        return self
-
-    async def stop(self) -> int:
+    async def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = LONGEST) -> int:
         """Stop it, however long that takes."""
-        os.kill(self.pid, signal.SIGTERM)
-        return await self.wait(LONGEST)
+        return await super().stop(number, seconds)
 
     async def statements(self) -> int:
         """Ask how many statements there were."""
         since = len(self.log)
-        os.kill(self.pid, signal.SIGUSR1)
+        self.send_signal(signal.SIGUSR1)
         return int((await self.wait_for_log("statements ", since)).split()[1])
 
     @property
@@ -130,7 +96,9 @@ class Setup:
         self.url = url
         self.server = server
         self._roles = ("gateway", "worker") if server else ("all",)
-        self._new = lambda: Process(sandbox, folder, DATABASE_URL=url, **(LIMITS | self.environ))
+        self._new = lambda: Process(
+            sandbox, folder, {"DATABASE_URL": url} | LIMITS | self.environ, module="bench.counting_bot"
+        )
         file = url.replace("sqlite:///", "sqlite:///file:", 1) + "?mode=ro&uri=true"
         self._reading = sa.create_engine(_psycopg(url) if server else file, isolation_level="AUTOCOMMIT")
         self.environ: dict[str, str] = {}
@@ -145,12 +113,12 @@ class Setup:
         """Start every process."""
         self.processes = [self._new() for _ in self._roles]
         for process, role in zip(self.processes, self._roles, strict=True):
-            await process.start(role)
+            await process.start(role, seconds=LONGEST)
 
     async def start_worker(self) -> None:
         """Start another in the worker's place."""
         self.processes[-1] = self._new()
-        await self.worker.start(self._roles[-1])
+        await self.worker.start(self._roles[-1], seconds=LONGEST)
 
     async def stop(self) -> None:
         """Stop every process."""
@@ -214,80 +182,6 @@ class Server:
     def memory(self) -> int:
         """Their memory, in bytes."""
         return sum(p.memory_full_info().pss for p in (self._main, *self._main.children()))
-
-
-# --- Novita, for thousands of renders that take long --------------------------------------------------------
-
-
-def novita() -> None:
-    """Serve a Novita whose renders never end; GET /seen tells how many tasks were polled, and how often."""
-    polled: set[str] = set()
-    polls = 0
-
-    async def submit(request: web.Request) -> web.Response:
-        await request.read()
-        return web.json_response({"task_id": f"task-{new_id()}"})
-
-    async def result(request: web.Request) -> web.Response:
-        nonlocal polls
-        polls += 1
-        polled.add(request.query["task_id"])
-        task = {"task_id": request.query["task_id"], "status": "TASK_STATUS_PROCESSING"}
-        return web.json_response({"task": task, "videos": []})
-
-    async def balance(_request: web.Request) -> web.Response:
-        return web.json_response({"availableBalance": "1000000000"})
-
-    async def seen(request: web.Request) -> web.Response:
-        answer = web.json_response({"tasks": len(polled), "polls": polls})
-        if "forget" in request.query:
-            polled.clear()
-        return answer
-
-    async def serve() -> None:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_get("/v3/async/task-result", result)
-        app.router.add_post("/v3/async/{model}", submit)
-        app.router.add_get("/openapi/v1/billing/balance/detail", balance)
-        app.router.add_get("/seen", seen)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(runner.addresses[0][1], flush=True)
-        await asyncio.Event().wait()
-
-    asyncio.run(serve())
-
-
-class Novita:
-    """That server, from outside."""
-
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self.url = url
-        self._http = http
-
-    async def seen(self, *, forget: bool = False) -> tuple[int, int]:
-        """Count the tasks that were polled, and the polls."""
-        query = {"forget": "1"} if forget else {}
-        async with self._http.get(f"{self.url}/seen", params=query) as response:
-            answer = await response.json()
-        return answer["tasks"], answer["polls"]
-
-
-@asynccontextmanager
-async def endless_novita() -> AsyncIterator[Novita]:
-    """Run it in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.engines", "novita", stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None  # noqa: S101
-    port = int(await process.stdout.readline())
-    try:
-        async with aiohttp.ClientSession() as http:
-            yield Novita(f"http://127.0.0.1:{port}", http)
-    finally:
-        process.kill()
-        await process.wait()
 
 
 # --- what is measured ---------------------------------------------------------------------------------------
@@ -423,7 +317,7 @@ async def _ask(sandbox: Sandbox, number: int) -> float:
     """Run /animate; give how many seconds its acknowledgement took."""
     person = sandbox.person(PEOPLE[number % len(PEOPLE)])
     options = {"prompt": f"Number {number}"}
-    asked = await person.run("animate", "stills", options, files={"image": ("still.png", still())})
+    asked = await person.run("animate", "stills", options, files={"image": ("still.png", an_image())})
     return float((await asked.wait_acknowledged())["seconds_to_acknowledge"])
 
 
@@ -489,12 +383,7 @@ async def _all(setup: Setup, sandbox: Sandbox, counts: list[int]) -> AsyncIterat
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Bench; or be one of the processes that it starts."""
-    match arguments:
-        case ["bot", *rest]:
-            return counting_bot(list(rest))
-        case ["novita"]:
-            novita()
+    """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.engines", description="Two engines side by side.")
     parser.add_argument("--in-flight", type=int, nargs="*", default=[1_000, 10_000])
     chosen = parser.parse_args(arguments)

@@ -15,9 +15,9 @@ from PIL import Image, ImageFilter
 
 from bot.media.video import probe
 from sandbox import client
-from tests.e2e.steps import animate, is_video, still
-from tests.kinora import Kinora
-from tests.media.films import psnr
+from tests.support.kinora import Kinora
+from tests.support.steps import an_image, animate, is_video
+from tests.support.videos import psnr
 
 PICTURE = Path(__file__).parent.parent / "demo/pictures/paper-boat.jpg"
 
@@ -36,7 +36,7 @@ async def main() -> None:
             started, waits = time.monotonic(), []
             arrival = asyncio.create_task(mia.wait_for_message(card.id, is_video, 300))
             while not arrival.done():
-                files = {"image": ("still.png", still())}
+                files = {"image": ("still.png", an_image())}
                 asked = await sandbox.person("rosa").run(
                     "animate", "Lounge", {"prompt": "Quick"}, files=files
                 )

@@ -32,8 +32,8 @@ from typing import Any
 
 from sandbox import client
 from sandbox.client import Json, Sandbox
-from tests.e2e.steps import still
-from tests.kinora import ONLINE, Kinora
+from tests.support.kinora import ONLINE, Kinora
+from tests.support.steps import an_image
 
 PEOPLE = ("mia", "rosa", "adam", "olivia")
 SEATS = 16
@@ -48,7 +48,7 @@ UNFORESEEN = ("unexpected error", "never retrieved", "never awaited")
 """What the bot's log says of errors that nobody foresaw."""
 AFTERMATH = 1.0
 """How long a killed bot's request may still be on its way; a new process takes longer to send one."""
-STILLS = [("png", "teal"), ("png", "maroon"), ("jpeg", "olive"), ("jpeg", "indigo")]
+IMAGES = [("png", "teal"), ("png", "maroon"), ("jpeg", "olive"), ("jpeg", "indigo")]
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------
@@ -384,14 +384,14 @@ class Soak:
         await asyncio.sleep(rng.uniform(0, 1))
         while not self._enough.is_set():
             await self._until(lambda: self._open < MOST_OPEN or self._enough.is_set())
-            kind, colour = rng.choice(STILLS)
+            kind, colour = rng.choice(IMAGES)
             fails = " fail-sandbox-render" if rng.random() < 0.02 else ""
             options = {
                 "prompt": f"Soak {self.plan.seed}, number {next(self._numbers)}{fails}",
                 "duration": rng.choice((5, 5, 5, 10)),
                 "model": rng.choice(("kling-2.5-turbo-i2v",) * 4 + ("kling-v3.0-std-i2v",)),
             }
-            files = {"image": (f"still.{kind}", still(400, 300, kind, colour))}
+            files = {"image": (f"still.{kind}", an_image(400, 300, kind, colour))}
             run = await self.sandbox.person(name).run("animate", rng.choice(places), options, files=files)
             self.happened.asked += 1
             if not await self.recorder.acknowledged(run.id):
@@ -885,7 +885,7 @@ async def soak(plan: Plan, folder: Path) -> Report:
 
 async def _soak(plan: Plan, folder: Path, sandbox: Sandbox) -> Report:
     started = time.monotonic()
-    kinora = Kinora(sandbox, folder, KINORA_MAX_RENDERS="24")
+    kinora = Kinora(sandbox, folder, {"KINORA_MAX_RENDERS": "24"})
     run = Soak(plan, sandbox, kinora)
     try:
         await run.run()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm, warmed
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm, warmed
 
 # A machine that is out of breath is no reason to fail either.
 BREATH = [HealthCheck.too_slow]

@@ -21,8 +21,8 @@ from PIL import Image
 
 from demo import contract
 from demo.headless import PICTURE, main
-from tests.e2e.steps import still
-from tests.kinora import REPOSITORY
+from tests.support import REPOSITORY
+from tests.support.steps import an_image
 
 SANDBOX = {
     "discord_token": "x.y.z",
@@ -86,7 +86,7 @@ def test_the_picture_that_ships_becomes_a_video_paid_once(tmp_path: Path) -> Non
 
 def test_a_picture_and_a_prompt_of_ones_own_on_a_terminal_that_knows_ascii_only(tmp_path: Path) -> None:
     picture = tmp_path / "höchst eigen.png"
-    picture.write_bytes(still(400, 600))
+    picture.write_bytes(an_image(400, 600))
     # The settings of a real bot must not reach the demo's.
     environ = {"PYTHONIOENCODING": "ascii", "DISCORD_TOKEN": "<real>", "DATABASE_URL": "nonsense"}
     status, said = run("--image", picture, "--prompt", "Das Schiff fährt", "--out", tmp_path, **environ)
@@ -98,7 +98,7 @@ def test_a_picture_and_a_prompt_of_ones_own_on_a_terminal_that_knows_ascii_only(
 
 def test_a_picture_that_the_bot_refuses_ends_with_its_private_answer(tmp_path: Path) -> None:
     picture = tmp_path / "small.png"
-    picture.write_bytes(still(64, 64))
+    picture.write_bytes(an_image(64, 64))
     status, said = run("--image", picture, "--out", tmp_path)
     assert status == 1
     assert "The image is 64 × 64 pixels; each side needs at least 300." in said

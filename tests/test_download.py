@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.errors import AddressRefused, DownloadError, DownloadTooLarge
 from bot.files.download import Downloaded, Downloader
-from tests.servers import serving
+from tests.support.servers import serving
 
 LIMITS = {"max_bytes": 1000, "seconds": 5.0}
 

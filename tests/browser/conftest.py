@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -19,7 +18,8 @@ import pytest
 
 from sandbox.client import Sandbox
 from tests.browser.showcase import Showcase, showcase
-from tests.kinora import REPOSITORY
+from tests.support import REPOSITORY
+from tests.support.supervisor import Supervisor
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = os.environ.get("KINORA_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -29,6 +29,7 @@ FLAGS = [
 ]
 PICTURES = os.environ.get("KINORA_TEST_PICTURES")  # a folder: how each page looked at its test's end
 AXE = "axe-core@4.10.3"
+READY = re.compile("The bot is online|No bot runs here")
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.5, "video_height": 240}
 
 OpenPage = Callable[..., Awaitable[Any]]
@@ -80,22 +81,20 @@ async def open_page(chromium: Any) -> AsyncIterator[OpenPage]:
 @asynccontextmanager
 async def demo_running(folder: Path, *flags: str) -> AsyncIterator[str]:
     """Run `make demo`'s program as a visitor does; give its control site's address once a bot may be used."""
-    process = await asyncio.create_subprocess_exec(
+    demo = Supervisor("the demo")
+    await demo.run(
         *(sys.executable, "-m", "demo", "--port", "0", "--no-browser", *flags),
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(folder)},
-        stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
-            found = re.search(r"(http://\S+)/app/", (await process.stdout.readline()).decode())
-            assert found, "the demo did not say where it is"
-            assert re.match(rb"The bot is online|No bot runs here", await process.stdout.readline())
+        address = await demo.wait_for_log("/app/", seconds=60)
+        await demo.wait_for_line(READY.match, "whether a bot may be used", seconds=60)
+        found = re.search(r"(http://\S+)/app/", address)
+        assert found, "the demo did not say where it is"
         yield found[1]
     finally:
-        process.send_signal(signal.SIGINT)
-        assert await process.wait() == 0
+        assert await demo.stop(signal.SIGINT) == 0
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from playwright.async_api import async_playwright
 from sandbox.client import Sandbox
 from tests.browser.conftest import CHROMIUM, FLAGS, demo_running
 from tests.browser.steps import begin_command, open_thread
-from tests.kinora import REPOSITORY
+from tests.support import REPOSITORY
 
-STILL = REPOSITORY / "demo/pictures/paper-boat.jpg"
+IMAGE = REPOSITORY / "demo/pictures/paper-boat.jpg"
 PICTURES = REPOSITORY / "docs/pictures"
 LARGEST = 200_000  # bytes; a README is read over slow lines, too
 SCREEN = {"width": 1280, "height": 760}
@@ -42,11 +42,11 @@ async def keep(page: Any, name: str) -> None:
 
 async def tell(sandbox: Sandbox, page: Any) -> None:
     """Play the story, and stop for a picture where it is worth one."""
-    await sandbox.person("rosa").post("stills", "Folded this morning. Can it sail?", files={"file": STILL})
+    await sandbox.person("rosa").post("stills", "Folded this morning. Can it sail?", files={"file": IMAGE})
     await page.get_by_text("Can it sail?").wait_for()
 
     await begin_command(page)
-    await page.set_input_files(".command-form input[type=file]", STILL)
+    await page.set_input_files(".command-form input[type=file]", IMAGE)
     await page.keyboard.type(PROMPT)
     await keep(page, "compose")
 

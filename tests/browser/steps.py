@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.steps import still
+from tests.support.steps import an_image
 
-PICTURE = {"name": "my photo.png", "mimeType": "image/png", "buffer": still()}
+PICTURE = {"name": "my photo.png", "mimeType": "image/png", "buffer": an_image()}
 NOTE = {"name": "notes.png", "mimeType": "image/png", "buffer": b"These are words, whatever the name says."}
 
 

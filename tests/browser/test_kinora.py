@@ -10,7 +10,7 @@ from PIL import Image
 from sandbox.client import Sandbox
 from tests.browser.conftest import OpenPage
 from tests.browser.steps import NOTE, PICTURE, animate, assert_plays, begin_command, open_thread
-from tests.e2e.steps import still
+from tests.support.steps import an_image
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ async def test_a_picture_may_be_dropped_on_the_page(demo: Sandbox, open_page: Op
             data.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
             return data;
         }""",
-        list(still()),
+        list(an_image()),
     )
     for event in ("dragenter", "dragover", "drop"):
         await page.dispatch_event("#chat", event, {"dataTransfer": data})

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import client
 from sandbox.client import Person, Sandbox
-from tests.kinora import REPOSITORY
+from tests.support import REPOSITORY
 
 OPENAPI = Path(os.environ.get("KINORA_OPENAPI", REPOSITORY.parent / "shared/spec/discord-openapi.json"))
 # hikari reads the bot's id from the token's first part, which is its base64.

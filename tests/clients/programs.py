@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.supervisor import Supervisor
+
 Json = dict[str, Any]
 
 HERE = Path(__file__).parent
@@ -36,18 +38,18 @@ def node_with(package: str) -> str:
     return node
 
 
-class Program:
+class Program(Supervisor):
     """A running program; what it says waits until it is asked for."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
-        self.name = name
-        self._process = process
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._heard = 0
 
     async def hear(self, event: str, seconds: float = 20.0) -> Json:
         """Wait for it to tell of an event; what it told before that one is passed over."""
         try:
             async with asyncio.timeout(seconds):
-                while (told := await self._line())["event"] != event:
+                while (told := await self._next(seconds))["event"] != event:
                     pass
                 return told
         except TimeoutError:
@@ -55,16 +57,14 @@ class Program:
 
     async def ask(self, seconds: float = 30.0, **question: Any) -> Json:
         """Ask it something and wait for its answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(question).encode() + b"\n")
         async with asyncio.timeout(seconds):
-            await self._process.stdin.drain()
-            return await self._line()
+            await self.tell(json.dumps(question))
+            return await self._next(seconds)
 
-    async def _line(self) -> Json:
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        assert line, f"{self.name} ended with status {await self._process.wait()}: its stderr says why"
+    async def _next(self, seconds: float) -> Json:
+        what = "anything more; its stderr says why"
+        line = await self.wait_for_line(lambda _: True, what, self._heard, seconds)
+        self._heard += 1
         told: Json = json.loads(line)
         return told
 
@@ -72,17 +72,13 @@ class Program:
 @contextlib.asynccontextmanager
 async def running(name: str, *command: str, **environ: str) -> AsyncIterator[Program]:
     """Run a program, and end it afterwards."""
-    process = await asyncio.create_subprocess_exec(
+    program = Program(name)
+    await program.run(
         *command,
         env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environ},
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**20,
     )
     try:
-        yield Program(name, process)
+        yield program
     finally:
-        if process.returncode is None:
-            process.kill()
-        # Reads to the end as well, so that no pipe stays open.
-        await process.communicate()
+        await program.close()

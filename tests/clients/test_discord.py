@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests import stills
 from tests.clients.programs import HERE, Program, node_with, python_of_the_clients, running
-from tests.media import films
+from tests.support import images, videos
 
 pytestmark = pytest.mark.clients
 
 DISCORD_JS, HIKARI = "discord.js", "hikari"
-STILL = stills.jpeg_of(640, 480)
+IMAGE = images.jpeg_of(640, 480)
 
 # discord.js sends these two where the document does not name them, and Discord takes no notice.
 DISCORD_JS_HABITS = ("enforce_nonce: unknown property", "/threads request: type: unknown property")
@@ -46,7 +45,7 @@ async def wire(sandbox: Sandbox) -> AsyncIterator[None]:
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    return films.write(path, size=(160, 120), seconds=0.5, movflags="faststart")
+    return videos.write(path, size=(160, 120), seconds=0.5, movflags="faststart")
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +86,7 @@ async def bot(start_bot: StartBot) -> AsyncIterator[Program]:
 async def animate(person: Person, channel: str = "stills") -> Message:
     """Run the command; its card, once the bot has acknowledged and written it."""
     options = {"prompt": "The boat drifts away", "seconds": "10 s"}
-    run = await person.run("animate", channel, options, files={"image": ("boat.jpg", STILL)})
+    run = await person.run("animate", channel, options, files={"image": ("boat.jpg", IMAGE)})
     await run.wait_acknowledged()
     return await run.wait_response()
 
@@ -102,8 +101,8 @@ async def test_a_still_comes_back_as_a_video_in_a_thread(bot: Program, mia: Pers
         "event": "command",
         "prompt": "The boat drifts away",
         "seconds": 10,
-        "still": {"name": "boat.jpg", "size": len(STILL), "width": 640, "height": 480},
-        "sha256": sha256(STILL),
+        "still": {"name": "boat.jpg", "size": len(IMAGE), "width": 640, "height": 480},
+        "sha256": sha256(IMAGE),
         "user": "mia",
         "locale": "en-US",
         "guild": "Moving Pictures",
@@ -147,13 +146,13 @@ async def test_a_form_is_opened_and_read(bot: Program, mia: Person) -> None:
     assert (await click.wait_modal())["title"] == "Once more"
     fields, files = {"prompt": "It comes back"}, {}
     if bot.name == DISCORD_JS:  # hikari 2 knows no fields but text
-        fields, files = {**fields, "length": ["5"], "looks": "painted"}, {"still": ("other.jpg", STILL)}
+        fields, files = {**fields, "length": ["5"], "looks": "painted"}, {"still": ("other.jpg", IMAGE)}
     submit = await click.submit(fields, files=files)
 
     form = await bot.hear("form")
     assert form["prompt"] == "It comes back"
     if bot.name == DISCORD_JS:
-        assert (form["length"], form["looks"], form["sha256"]) == (["5"], "painted", sha256(STILL))
+        assert (form["length"], form["looks"], form["sha256"]) == (["5"], "painted", sha256(IMAGE))
     answer = await submit.wait_response()
     assert (answer.content, answer.ephemeral) == ("Once more, then", True)
     followup = await mia.wait_for_message("stills", lambda message: message.content == "It is on its way")
@@ -161,10 +160,10 @@ async def test_a_form_is_opened_and_read(bot: Program, mia: Person) -> None:
 
 
 async def test_a_menu_command_reads_its_message(bot: Program, sandbox: Sandbox, mia: Person) -> None:
-    posted = await sandbox.person("rosa").post("stills", "My boat", files={"file": ("boat.jpg", STILL)})
+    posted = await sandbox.person("rosa").post("stills", "My boat", files={"file": ("boat.jpg", IMAGE)})
     answer = await (await mia.menu("Animate this", "stills", posted)).wait_response()
     told = await bot.hear("menu")
-    assert (told["still"], told["sha256"], told["author"]) == ("boat.jpg", sha256(STILL), "rosa")
+    assert (told["still"], told["sha256"], told["author"]) == ("boat.jpg", sha256(IMAGE), "rosa")
     assert answer.ephemeral
     assert "Here it moves" in answer.text
     assert len(answer.images) == 1  # the gallery's film

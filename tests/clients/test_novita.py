@@ -9,13 +9,13 @@ import pytest
 
 from sandbox.client import Sandbox
 from sandbox.novita.errors import STATUS
-from tests import stills
 from tests.clients.programs import HERE, Json, Program, node_with, python_of_the_clients, running
+from tests.support import images
 
 pytestmark = pytest.mark.clients
 
 MODEL = "kling-2.5-turbo-i2v"
-STILL = base64.b64encode(stills.jpeg_of(320, 320)).decode()
+IMAGE = base64.b64encode(images.jpeg_of(320, 320)).decode()
 PYTHON, COMMAND, JAVASCRIPT = "novita-client", "novita", "novita-sdk"
 
 Call = Callable[..., Awaitable[Json]]
@@ -48,7 +48,7 @@ def novita(sandbox: Sandbox, program: Program) -> Call:
 
 
 def order(prompt: str = "The boat drifts away", **fields: object) -> Json:
-    return {"image": STILL, "prompt": prompt, "duration": "5", "cfg_scale": 0.5, "mode": "pro", **fields}
+    return {"image": IMAGE, "prompt": prompt, "duration": "5", "cfg_scale": 0.5, "mode": "pro", **fields}
 
 
 async def test_submits_waits_and_downloads(sandbox: Sandbox, novita: Call) -> None:
@@ -93,7 +93,7 @@ TROUBLES: dict[str, tuple[Json, Json, str]] = {
     "indecent": ({"illegal_word": "boat"}, {}, "ILLEGAL_PROMPT"),
     "retired": ({"retired": [MODEL]}, {}, "API_NOT_FOUND"),
     "no such model": ({}, {"model": "no-such-model"}, "API_NOT_FOUND"),
-    "no prompt": ({}, {"body": {"image": STILL}}, "INVALID_REQUEST_BODY"),
+    "no prompt": ({}, {"body": {"image": IMAGE}}, "INVALID_REQUEST_BODY"),
     "no picture": ({}, {"body": order(image="bm90IGEgcGljdHVyZQ==")}, "INVALID_IMAGE_FORMAT"),
 }
 

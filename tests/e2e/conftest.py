@@ -12,9 +12,10 @@ import pytest
 
 from sandbox import client
 from sandbox.client import Person, Sandbox
-from tests.kinora import REPOSITORY, Kinora, NewKinora
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm
+from tests.support import REPOSITORY
+from tests.support.kinora import Kinora, NewKinora
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm
 
 OPENAPI = Path(os.environ.get("KINORA_OPENAPI", REPOSITORY.parent / "shared/spec/discord-openapi.json"))
 QUICK = {"queue_seconds": 0.1, "render_seconds": 0.3, "video_height": 120}
@@ -53,20 +54,16 @@ async def new_kinora(
     made: list[Kinora] = []
     numbers = itertools.count(1)
 
-    def make(**environ: str) -> Kinora:
+    def make(*, empty: bool = False, **environ: str) -> Kinora:
         folder = tmp_path / f"bot-{next(numbers)}"
         folder.mkdir()
-        made.append(Kinora(sandbox, folder, engine=engine, warm=warm, **environ))
+        made.append(Kinora(sandbox, folder, environ, engine=engine, warm=warm, empty=empty))
         return made[-1]
 
     yield make
     for kinora in made:
         await kinora.close()
-        # Said of every bot in every test: no secret is ever printed, and nothing is left open or unforeseen.
-        assert sandbox.environment["discord_token"] not in kinora.text
-        assert sandbox.environment["novita_api_key"] not in kinora.text
-        for sign in ("Traceback", "Unclosed", "never awaited", "ResourceWarning"):
-            assert sign not in kinora.text, kinora.text
+        kinora.check()  # said of every bot in every test
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ from PIL import Image
 
 from bot.media.video import probe
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import (
+from tests.support.kinora import ON_SQLITE, Kinora, NewKinora
+from tests.support.steps import (
+    an_image,
     animate,
     assert_same_video,
     card_says,
     is_video,
     job_of,
     message_of,
-    still,
     video_in,
 )
-from tests.kinora import ON_SQLITE, Kinora, NewKinora
-from tests.media.films import psnr
+from tests.support.videos import psnr
 
 # --- the size: what the ledger does with it is the same for all, so the heavy ones are run on one engine ----
 
@@ -69,7 +69,7 @@ async def test_what_cannot_be_fitted_is_linked_with_its_end(
     sandbox: Sandbox, kinora: Kinora, mia: Person
 ) -> None:
     await sandbox.discord.settings(default_upload_limit=20_000)
-    card = await animate(mia, "stills", image=("still.png", still()))
+    card = await animate(mia, "stills", image=("still.png", an_image()))
     linked = await message_of(mia, card.id, job_of(card), "as a link")
     assert linked.pings == ["mia"]
     url = next(word for word in linked.content.split() if word.startswith("http"))
@@ -253,7 +253,7 @@ async def test_deliveries_go_on_without_the_gateway(sandbox: Sandbox, kinora: Ki
 
 @cache
 def noisy() -> bytes:
-    """Make a still whose film is large for its seconds."""
+    """Make an image whose video is large for its seconds."""
     file = BytesIO()
     Image.effect_noise((640, 400), 90).convert("RGB").save(file, "png")
     return file.getvalue()

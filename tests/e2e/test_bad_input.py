@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from sandbox.client import Message, Person, Sandbox
-from tests import stills
-from tests.e2e.steps import still
-from tests.kinora import ON_SQLITE, Kinora
+from tests.support import images
+from tests.support.kinora import ON_SQLITE, Kinora
+from tests.support.steps import an_image
 
 pytestmark = ON_SQLITE  # nothing of this gets as far as the ledger
 PROMPT = "A *boat* drifts <@1> away"
@@ -61,8 +61,8 @@ async def assert_nothing_happened(sandbox: Sandbox, person: Person, channel: str
 async def test_every_bad_picture(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await sandbox.discord.guild(premium_tier=3)  # so that the 25 MB file passes Discord itself
     sentences = {}
-    for name, (_, rule) in stills.BAD.items():
-        answer = await refused(mia, "Lounge", (f"{name}.png", stills.data(name)))
+    for name, (_, rule) in images.BAD.items():
+        answer = await refused(mia, "Lounge", (f"{name}.png", images.data(name)))
         assert answer.embeds[0]["title"] == "Not started", name
         assert re.search(SAYS[rule], answer.text), (name, rule, answer.text)
         assert KINDS.get(name, "") in answer.text, (name, answer.text)
@@ -105,7 +105,7 @@ OPTIONS: dict[str, tuple[dict[str, object], str]] = {
 async def test_every_bad_option(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     # A client would not let these through; something that is none, or an older one, may.
     for case, (options, sentence) in OPTIONS.items():
-        answer = await refused(mia, "Lounge", ("still.png", still()), unchecked=True, **options)
+        answer = await refused(mia, "Lounge", ("still.png", an_image()), unchecked=True, **options)
         assert sentence in answer.text.replace("**", "").replace("\n", " ") + answer.text, (case, answer.text)
         assert "Nothing was charged." in answer.text, case
         await mia.delete(answer)
@@ -136,12 +136,12 @@ async def test_every_missing_permission_is_named_with_the_way_to_grant_it(
 ) -> None:
     for permission, name in MISSING.items():
         await sandbox.discord.overwrite("stills", "kinora", deny=[permission])
-        answer = await refused(mia, "stills", ("still.png", still()))
+        answer = await refused(mia, "stills", ("still.png", an_image()))
         assert f"**{name}**" in answer.text
         assert "Edit Channel → Permissions" in answer.text
         await mia.delete(answer)
     await sandbox.discord.overwrite("stills", "kinora", deny=["ATTACH_FILES", "EMBED_LINKS"])
-    answer = await refused(mia, "stills", ("still.png", still()))
+    answer = await refused(mia, "stills", ("still.png", an_image()))
     assert "**Embed Links** and **Attach Files**" in answer.text
     await assert_nothing_happened(sandbox, mia, "stills")
 
@@ -151,7 +151,7 @@ async def test_inside_a_thread_its_own_permission_counts(
 ) -> None:
     thread = await sandbox.discord.start_thread("stills", "mia", "Boats")
     await sandbox.discord.overwrite("stills", "kinora", deny=["SEND_MESSAGES_IN_THREADS"])
-    answer = await refused(mia, thread.id, ("still.png", still()))
+    answer = await refused(mia, thread.id, ("still.png", an_image()))
     assert "in this thread: **Send Messages in Threads**" in answer.text
     await assert_nothing_happened(sandbox, mia, thread.id)
 
@@ -160,14 +160,14 @@ async def test_a_locked_thread_is_refused_before_anything_is_paid(sandbox: Sandb
     olivia = sandbox.person("olivia")  # the owner may still write in it, and so run commands
     thread = await sandbox.discord.start_thread("stills", "olivia", "Closed")
     await sandbox.discord.change_channel(thread.id, locked=True)
-    answer = await refused(olivia, thread.id, ("still.png", still()))
+    answer = await refused(olivia, thread.id, ("still.png", an_image()))
     assert "This thread is locked" in answer.text
     await assert_nothing_happened(sandbox, olivia, thread.id)
 
 
 async def test_in_a_direct_message_too(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await mia.open_dm()
-    answer = await refused(mia, "dm", ("notes.png", stills.data("text")))
+    answer = await refused(mia, "dm", ("notes.png", images.data("text")))
     assert "it is not an image" in answer.text
     await assert_nothing_happened(sandbox, mia, "dm")
 
@@ -180,7 +180,7 @@ async def test_a_picture_that_discord_does_not_hand_out(
 ) -> None:
     for kind, fields in (("error", {"status": 404}), ("error", {"status": 500}), ("truncate", {})):
         await sandbox.faults.add("cdn", kind, times=0, **fields)
-        answer = await refused(mia, "Lounge", ("still.png", still()))
+        answer = await refused(mia, "Lounge", ("still.png", an_image()))
         assert "could not be fetched from Discord" in answer.text
         await sandbox.faults.clear()
         await mia.delete(answer)

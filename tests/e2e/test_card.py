@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, card_says, still, title, video_in
-from tests.kinora import Kinora, NewKinora
+from tests.support.kinora import Kinora, NewKinora
+from tests.support.steps import an_image, animate, card_says, title, video_in
 
 TIMESTAMP = re.compile(r"<t:(\d+):R>")
 
@@ -114,7 +114,7 @@ async def test_fifty_commands_at_once_are_all_acknowledged_and_all_arrive(
     await sandbox.discord.settings(rate_limits=False)  # the channel's limits are not what this is about
     people = [sandbox.person(name) for name in ("mia", "rosa", "adam", "olivia")]
     places = ["stills", "Lounge", "Premiere", "no-threads"]
-    files = {"image": ("still.png", still())}
+    files = {"image": ("still.png", an_image())}
     asked = await asyncio.gather(
         *(
             people[n % 4].run("animate", places[n % 3], {"prompt": f"Number {n}"}, files=files)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import Interaction, Message, Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, still, video_in
-from tests.kinora import Kinora
-from tests.postgres import Postgres
+from tests.support.kinora import Kinora
+from tests.support.postgres import Postgres
+from tests.support.steps import an_image, animate, assert_same_video, card_says, video_in
 
 BACK = "the database is back"
 AWAYS = pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def engine() -> AsyncIterator[Postgres]:
 
 async def order(person: Person, place: str, prompt: str) -> Interaction:
     """Run /animate, whatever comes of it."""
-    run = await person.run("animate", place, {"prompt": prompt}, files={"image": ("still.png", still())})
+    run = await person.run("animate", place, {"prompt": prompt}, files={"image": ("still.png", an_image())})
     await run.wait_acknowledged()
     return run
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, job_of, message_of, video_in
-from tests.kinora import Kinora, NewKinora
+from tests.support.kinora import Kinora, NewKinora
+from tests.support.steps import animate, assert_same_video, card_says, job_of, message_of, video_in
 
 SUBMIT, RESULT = "^/v3/async/kling", "^/v3/async/task-result"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, is_video, job_of, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, assert_same_video, card_says, is_video, job_of, video_in
 
 
 @pytest.mark.parametrize(("who", "channel"), [("mia", "stills"), ("adam", "news")])

@@ -8,8 +8,17 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, card_says, fault_hit, is_video, job_of, paid, video_in
-from tests.kinora import ON_SQLITE, Kinora, NewKinora
+from tests.support.kinora import ON_SQLITE, Kinora, NewKinora
+from tests.support.steps import (
+    animate,
+    assert_same_video,
+    card_says,
+    fault_hit,
+    is_video,
+    job_of,
+    paid,
+    video_in,
+)
 
 Ending = Callable[[Kinora], Awaitable[int]]
 ENDINGS = pytest.mark.parametrize(

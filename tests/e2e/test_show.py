@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import animate, card_says, job_of, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, card_says, job_of, video_in
 
 
 async def delivered(person: Person, prompt: str = "The boat drifts away") -> tuple[Message, Message]:

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, assert_same_video, video_in
-from tests.kinora import ON_POSTGRES, ON_SQLITE, ONLINE, Kinora, NewKinora
-from tests.postgres import Postgres
+from tests.support.kinora import ON_POSTGRES, ON_SQLITE, ONLINE, Kinora, NewKinora
+from tests.support.postgres import Postgres
+from tests.support.steps import animate, assert_same_video, video_in
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from sandbox.client import Person, Sandbox
-from tests.e2e.steps import animate, card_says, fault_hit, paid, still, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import an_image, animate, card_says, fault_hit, paid, video_in
 
 SUBMIT = "^/v3/async/kling"
 
@@ -20,7 +20,7 @@ async def test_newcomers_are_told_while_a_payment_is_waited_for(
     stopping = asyncio.create_task(kinora.stop())
     await kinora.wait_for_log("stopping:")
     rosa = sandbox.person("rosa")
-    await rosa.run("animate", "Lounge", {"prompt": "Too late"}, files={"image": ("still.png", still())})
+    await rosa.run("animate", "Lounge", {"prompt": "Too late"}, files={"image": ("still.png", an_image())})
     told = await rosa.wait_for_message("Lounge", lambda m: m.ephemeral)
     assert "being restarted" in told.text
     assert "Nothing was charged" in told.text
@@ -36,7 +36,7 @@ async def test_a_command_that_was_acknowledged_is_not_lost(
 ) -> None:
     await sandbox.faults.add("cdn", "delay", seconds=2)
     asked = await mia.run(
-        "animate", "stills", {"prompt": "Just in time"}, files={"image": ("still.png", still())}
+        "animate", "stills", {"prompt": "Just in time"}, files={"image": ("still.png", an_image())}
     )
     await asked.wait_acknowledged()
     await fault_hit(sandbox)

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
-from tests.e2e.steps import animate, card_says, is_video, job_of
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, card_says, is_video, job_of
 
 SUBMIT = "^/v3/async/kling"
 
@@ -41,7 +41,7 @@ async def test_the_question_is_plain(sandbox: Sandbox, kinora: Kinora, mia: Pers
 
 
 @pytest.mark.parametrize("channel", ["stills", "Lounge"])
-async def test_render_again_orders_a_new_job_with_the_same_still(
+async def test_render_again_orders_a_new_job_with_the_same_image(
     sandbox: Sandbox, kinora: Kinora, mia: Person, channel: str
 ) -> None:
     card, asked = await unconfirmed(sandbox, mia, channel)

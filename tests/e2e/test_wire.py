@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.client import Person, Sandbox
 from tests.e2e.conftest import OPENAPI
-from tests.e2e.steps import animate, card_says, video_in
-from tests.kinora import Kinora
+from tests.support.kinora import Kinora
+from tests.support.steps import animate, card_says, video_in
 
 
 async def test_the_wire_is_held_against_discords_own_document(

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from bot.domain.job import ENDED, TRANSITIONS, State
 from bot.errors import DatabaseError, LeaseLost
 from bot.store.tables import metadata
-from tests.kinora import ON_SQLITE
 from tests.support.jobs import Store, a_job
+from tests.support.kinora import ON_SQLITE
 
 
 async def test_a_row_comes_back_as_it_went_in(store: Store) -> None:

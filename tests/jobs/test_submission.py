@@ -12,8 +12,8 @@ from bot.domain.job import State
 from bot.jobs.submission import Submission
 from bot.novita.client import NovitaClient
 from bot.novita.models import CATALOGUE
-from tests.servers import serving
 from tests.support.jobs import Store, a_job
+from tests.support.servers import serving
 
 MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
 

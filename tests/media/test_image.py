@@ -14,12 +14,12 @@ from PIL import Image
 from bot.errors import ImageRejected
 from bot.media.image import prepare
 from bot.media.values import ImageLimits, PreparedImage
-from tests import stills
+from tests.support import images
 
 LIMITS = ImageLimits()
 AS_IT_IS: tuple[str, ...] = ()
 
-# Every good file: the format and size of its still, and what was done to it.
+# Every good file: the format and size of its image, and what was done to it.
 MADE: dict[str, tuple[str, tuple[int, int], tuple[str, ...]]] = {
     "jpeg": ("jpeg", (640, 480), AS_IT_IS),
     "jpeg_grey": ("jpeg", (640, 480), AS_IT_IS),
@@ -89,15 +89,15 @@ MADE: dict[str, tuple[str, tuple[int, int], tuple[str, ...]]] = {
 
 
 def made(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> tuple[PreparedImage, Image.Image]:
-    still = prepare(stills.file(name), tmp_path / "still", limits)
-    with warnings.catch_warnings(action="ignore"), Image.open(still.path) as picture:
+    prepared = prepare(images.file(name), tmp_path / "image", limits)
+    with warnings.catch_warnings(action="ignore"), Image.open(prepared.path) as picture:
         picture.load()
-    return still, picture
+    return prepared, picture
 
 
 def refused(name: str, tmp_path: Path, limits: ImageLimits = LIMITS) -> ImageRejected:
     with pytest.raises(ImageRejected) as caught:
-        prepare(stills.file(name), tmp_path / "still", limits)
+        prepare(images.file(name), tmp_path / "image", limits)
     return caught.value
 
 
@@ -108,7 +108,7 @@ def near(colour: Any, wanted: tuple[int, ...], tolerance: int = 24) -> bool:
 def corner_colours(picture: Image.Image) -> list[Any]:
     """Return the middle of each corner, clockwise from the top left."""
     picture = picture.convert("RGB")
-    boxes = stills.corners(*picture.size)
+    boxes = images.corners(*picture.size)
     return [
         picture.getpixel(((left + right) // 2, (top + bottom) // 2)) for left, top, right, bottom in boxes
     ]
@@ -119,29 +119,33 @@ def looks_like(picture: Image.Image, colours: tuple[tuple[int, ...], ...], toler
 
 
 def test_every_good_file_is_in_the_table():
-    assert set(MADE) == set(stills.GOOD)
+    assert set(MADE) == set(images.GOOD)
 
 
-@pytest.mark.parametrize("name", stills.GOOD)
+@pytest.mark.parametrize("name", images.GOOD)
 def test_good(name, tmp_path):
-    still, picture = made(name, tmp_path)
+    prepared, picture = made(name, tmp_path)
     form, size, done = MADE[name]
-    assert (still.format, (still.width, still.height), still.changes) == (form, size, done)
-    assert still.path == tmp_path / f"still.{'jpg' if form == 'jpeg' else 'png'}"
-    assert still.bytes == still.path.stat().st_size <= LIMITS.max_bytes
+    assert (prepared.format, (prepared.width, prepared.height), prepared.changes) == (
+        form,
+        size,
+        done,
+    )
+    assert prepared.path == tmp_path / f"image.{'jpg' if form == 'jpeg' else 'png'}"
+    assert prepared.bytes == prepared.path.stat().st_size <= LIMITS.max_bytes
     assert picture.format in (form.upper(), "MPO")
     assert picture.size == size
     assert picture.mode in ("RGB", "L")
     if done == AS_IT_IS:
-        assert still.path.read_bytes() == stills.data(name)
+        assert prepared.path.read_bytes() == images.data(name)
     else:
         assert not {"icc_profile", "exif", "comment", "transparency"} & set(picture.info)
 
 
-@pytest.mark.parametrize("name", stills.BAD)
+@pytest.mark.parametrize("name", images.BAD)
 def test_bad(name, tmp_path):
     refusal = refused(name, tmp_path)
-    assert refusal.rule == stills.BAD[name][1]
+    assert refusal.rule == images.BAD[name][1]
     assert json.loads(json.dumps(refusal.actual)) == refusal.actual
     assert list(tmp_path.iterdir()) == []
 
@@ -165,7 +169,7 @@ def test_bad(name, tmp_path):
         ("psd", {"kind": "PSD"}),
         ("ico", {"kind": "ICO"}),
         ("jpeg_2000", {"kind": "JPEG 2000"}),
-        ("png_over_25mb", {"bytes": len(stills.data("png")) + 25 * 2**20, "limit": 25 * 2**20}),
+        ("png_over_25mb", {"bytes": len(images.data("png")) + 25 * 2**20, "limit": 25 * 2**20}),
         ("jpeg_299x1000", {"width": 299, "height": 1000, "limit": 300}),
         ("jpeg_1001x400", {"width": 1001, "height": 400, "limit": 2.5}),
         ("jpeg_1001x400_turned", {"width": 400, "height": 1001, "limit": 2.5}),
@@ -188,7 +192,7 @@ def test_a_broken_file_is_named_by_its_kind(name, tmp_path):
 
 def test_a_missing_source_is_not_the_senders_fault(tmp_path):
     with pytest.raises(FileNotFoundError):
-        prepare(tmp_path / "nowhere", tmp_path / "still", LIMITS)
+        prepare(tmp_path / "nowhere", tmp_path / "image", LIMITS)
 
 
 # Which way is up, and what colour things are
@@ -197,7 +201,7 @@ def test_a_missing_source_is_not_the_senders_fault(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_turned_as_a_viewer_turns_it(orientation, tmp_path):
     _, picture = made(f"jpeg_orientation_{orientation}", tmp_path)
-    red, green, blue, yellow = stills.CORNERS
+    red, green, blue, yellow = images.CORNERS
     upright = {  # clockwise from the top left; what the numbers mean: Exif 2.32, 4.6.4, tag 0x112
         1: (red, green, blue, yellow),
         2: (green, red, yellow, blue),
@@ -218,7 +222,7 @@ def test_every_orientation_is_turned_as_a_viewer_turns_it(orientation, tmp_path)
 )
 def test_other_formats_are_turned_too(name, tmp_path):
     _, picture = made(name, tmp_path)
-    red, green, blue, yellow = stills.CORNERS
+    red, green, blue, yellow = images.CORNERS
     assert looks_like(picture, (yellow, red, green, blue))
 
 
@@ -240,7 +244,7 @@ def test_other_formats_are_turned_too(name, tmp_path):
 )
 def test_colours_stay(name, tmp_path):
     _, picture = made(name, tmp_path)
-    assert looks_like(picture, stills.CORNERS, tolerance=40)
+    assert looks_like(picture, images.CORNERS, tolerance=40)
 
 
 def test_grey_stays_grey(tmp_path):
@@ -261,12 +265,12 @@ def test_16_bits_become_8_without_clipping(tmp_path):
 def test_transparency_becomes_white(name, tmp_path):
     _, picture = made(name, tmp_path)
     assert near(picture.getpixel((300, 200)), (255, 255, 255), 6)
-    assert looks_like(picture, stills.CORNERS, tolerance=40)
+    assert looks_like(picture, images.CORNERS, tolerance=40)
 
 
 def test_one_clear_colour_becomes_white(tmp_path):
     _, picture = made("png_one_clear_colour", tmp_path)
-    assert looks_like(picture, ((255, 255, 255), *stills.CORNERS[1:]))
+    assert looks_like(picture, ((255, 255, 255), *images.CORNERS[1:]))
 
 
 def test_wide_colours_are_brought_to_srgb(tmp_path):
@@ -287,36 +291,40 @@ def test_a_printers_profile_is_used(tmp_path):
 
 def test_the_best_quality_that_fits_is_found(tmp_path):
     limits = ImageLimits(max_bytes=40_000)
-    still, picture = made("bmp", tmp_path, limits)
-    assert 30_000 < still.bytes <= 40_000
-    assert (still.format, picture.size, still.changes) == ("jpeg", (640, 480), ("converted_from:bmp",))
+    prepared, picture = made("bmp", tmp_path, limits)
+    assert 30_000 < prepared.bytes <= 40_000
+    assert (prepared.format, picture.size, prepared.changes) == (
+        "jpeg",
+        (640, 480),
+        ("converted_from:bmp",),
+    )
 
 
 @pytest.mark.parametrize("name", ["jpeg_over_7mb", "png_over_7mb"])
 def test_it_is_scaled_when_quality_would_drop_too_far(name, tmp_path):
     limits = ImageLimits(max_bytes=500_000)
-    still, picture = made(name, tmp_path, limits)
-    assert still.bytes <= 500_000
-    assert still.changes[-1] == f"scaled:{still.width}x{still.height}"
-    assert picture.size == (still.width, still.height)
+    prepared, picture = made(name, tmp_path, limits)
+    assert prepared.bytes <= 500_000
+    assert prepared.changes[-1] == f"scaled:{prepared.width}x{prepared.height}"
+    assert picture.size == (prepared.width, prepared.height)
     assert min(picture.size) >= 300
 
 
 def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
-    source.write_bytes(stills.saved(stills.noise(1500, 600), "PNG"))
+    source.write_bytes(images.saved(images.noise(1500, 600), "PNG"))
     for max_bytes in (300_000, 410_000, 777_000):
-        still = prepare(source, tmp_path / "still", ImageLimits(max_bytes=max_bytes))
-        assert still.width / still.height <= 2.5
-        assert still.bytes <= max_bytes
+        prepared = prepare(source, tmp_path / "image", ImageLimits(max_bytes=max_bytes))
+        assert prepared.width / prepared.height <= 2.5
+        assert prepared.bytes <= max_bytes
 
 
 def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path):
     source = tmp_path / "wide"
-    source.write_bytes(stills.jpeg_of(2005, 802, exif=stills.exif(6)))
-    still = prepare(source, tmp_path / "still", ImageLimits(max_pixels=1_000_000))
-    assert (still.width, still.height) == (401, 1002)
-    assert still.changes == ("reencoded", "rotated", "scaled:401x1002")
+    source.write_bytes(images.jpeg_of(2005, 802, exif=images.exif(6)))
+    prepared = prepare(source, tmp_path / "image", ImageLimits(max_pixels=1_000_000))
+    assert (prepared.width, prepared.height) == (401, 1002)
+    assert prepared.changes == ("reencoded", "rotated", "scaled:401x1002")
 
 
 def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
@@ -327,8 +335,8 @@ def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
 
 def test_nothing_is_ever_enlarged(tmp_path):
     for name in ("webp", "gif", "png_palette"):
-        still, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
-        assert (still.width, still.height) == (640, 480)
+        prepared, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
+        assert (prepared.width, prepared.height) == (640, 480)
 
 
 def test_pixels_are_counted_before_they_are_decoded(tmp_path):
@@ -339,14 +347,14 @@ def test_pixels_are_counted_before_they_are_decoded(tmp_path):
     )
 
 
-def test_the_same_file_makes_the_same_still(tmp_path):
+def test_the_same_file_makes_the_same_image(tmp_path):
     first = made("webp_transparent", tmp_path)[0].path.read_bytes()
     assert made("webp_transparent", tmp_path)[0].path.read_bytes() == first
 
 
 def test_the_place_where_a_photo_was_taken_is_dropped_when_it_is_made_afresh(tmp_path):
     source = tmp_path / "photo"
-    source.write_bytes(stills.jpeg_of(640, 480, exif=stills.exif(6, gps=True)))
-    still = prepare(source, tmp_path / "still", LIMITS)
-    assert b"Kinora" not in still.path.read_bytes()
-    assert not Image.open(io.BytesIO(still.path.read_bytes())).getexif()
+    source.write_bytes(images.jpeg_of(640, 480, exif=images.exif(6, gps=True)))
+    prepared = prepare(source, tmp_path / "image", LIMITS)
+    assert b"Kinora" not in prepared.path.read_bytes()
+    assert not Image.open(io.BytesIO(prepared.path.read_bytes())).getexif()

@@ -17,8 +17,7 @@ import pytest_asyncio
 from bot.errors import CannotFit, ImageRejected, MediaPoolError, NotAVideo
 from bot.media.pool import MediaPool
 from bot.media.values import ImageLimits, PreparedImage
-from tests import stills
-from tests.media import films
+from tests.support import images, videos
 
 LIMITS = ImageLimits()
 
@@ -33,8 +32,8 @@ async def pool() -> AsyncIterator[MediaPool]:
 
 
 @pytest.fixture(scope="module")
-def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return films.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return videos.write(tmp_path_factory.mktemp("films") / "long.mp4", seconds=20)
 
 
 def children() -> set[int]:
@@ -61,13 +60,13 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-async def still_of(pool: MediaPool, tmp_path: Path, name: str = "jpeg", timeout: float = 20) -> PreparedImage:
-    return await pool.prepare_image(stills.file(name), tmp_path / name, LIMITS, timeout=timeout)
+async def image_of(pool: MediaPool, tmp_path: Path, name: str = "jpeg", timeout: float = 20) -> PreparedImage:
+    return await pool.prepare_image(images.file(name), tmp_path / name, LIMITS, timeout=timeout)
 
 
-async def test_a_still_comes_back_whole(pool, tmp_path):
-    still = await still_of(pool, tmp_path, "heic_transparent")
-    assert still == PreparedImage(
+async def test_an_image_comes_back_whole(pool, tmp_path):
+    image = await image_of(pool, tmp_path, "heic_transparent")
+    assert image == PreparedImage(
         path=tmp_path / "heic_transparent.jpg",
         format="jpeg",
         width=640,
@@ -79,77 +78,77 @@ async def test_a_still_comes_back_whole(pool, tmp_path):
 
 async def test_a_refusal_comes_back_whole(pool, tmp_path):
     with pytest.raises(ImageRejected) as caught:
-        await still_of(pool, tmp_path, "jpeg_299x1000")
+        await image_of(pool, tmp_path, "jpeg_299x1000")
     assert caught.value.rule == "too_small"
     assert caught.value.actual == {"width": 299, "height": 1000, "limit": 300}
 
 
 async def test_nothing_runs_until_it_is_needed_and_then_it_stays(pool, tmp_path):
     assert pool.pids == []
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     first = pool.pids
     with contextlib.suppress(ImageRejected):
-        await still_of(pool, tmp_path, "empty")
-    await still_of(pool, tmp_path, "png")
+        await image_of(pool, tmp_path, "empty")
+    await image_of(pool, tmp_path, "png")
     assert pool.pids == first
     assert len(first) == 1
 
 
 async def test_paths_may_be_relative(pool, tmp_path, monkeypatch):
-    (tmp_path / "here").write_bytes(stills.data("png"))
+    (tmp_path / "here").write_bytes(images.data("png"))
     monkeypatch.chdir(tmp_path)
-    still = await pool.prepare_image(Path("here"), Path("there"), LIMITS)
-    assert still.path == tmp_path / "there.png"
+    image = await pool.prepare_image(Path("here"), Path("there"), LIMITS)
+    assert image.path == tmp_path / "there.png"
 
 
 async def test_many_at_once_each_get_their_own(tmp_path):
     pool = MediaPool(processes=2)
     names = ["jpeg", "png", "gif", "webp", "bmp", "heic", "avif", "png_palette"]
-    made = await asyncio.gather(*(still_of(pool, tmp_path, name) for name in names))
-    assert [still.path.stem for still in made] == names
+    made = await asyncio.gather(*(image_of(pool, tmp_path, name) for name in names))
+    assert [image.path.stem for image in made] == names
     assert len(pool.pids) == 2
     await pool.close()
 
 
 async def test_a_hang_is_a_refusal_and_costs_one_process(pool, tmp_path):
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(ImageRejected) as caught:
-        await still_of(pool, tmp_path, timeout=0.2)
+        await image_of(pool, tmp_path, timeout=0.2)
     assert (caught.value.rule, caught.value.actual) == ("too_hard", {"seconds": 0.2})
     await until(lambda: is_gone(pid))
-    assert await still_of(pool, tmp_path)
+    assert await image_of(pool, tmp_path)
 
 
 @pytest.mark.parametrize(("end", "rule"), [(signal.SIGSEGV, "corrupt"), (signal.SIGKILL, "too_hard")])
 async def test_a_crash_is_a_refusal_and_costs_one_process(pool, tmp_path, end, rule):
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGSTOP)  # so that it certainly dies in the middle of the next one
-    asking = asyncio.create_task(still_of(pool, tmp_path))
+    asking = asyncio.create_task(image_of(pool, tmp_path))
     await asyncio.sleep(0)
     os.kill(pid, end)
     os.kill(pid, signal.SIGCONT)
     with pytest.raises(ImageRejected) as caught:
         await asking
     assert caught.value.rule == rule
-    assert await still_of(pool, tmp_path)
+    assert await image_of(pool, tmp_path)
 
 
 async def test_one_that_died_in_its_sleep_is_replaced(pool, tmp_path):
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGKILL)
     await until(lambda: is_gone(pid))
-    assert await still_of(pool, tmp_path)
+    assert await image_of(pool, tmp_path)
 
 
 async def test_an_abandoned_answer_reaches_nobody_else(pool, tmp_path):
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     os.kill(pool.pids[0], signal.SIGSTOP)
-    asking = asyncio.create_task(still_of(pool, tmp_path, "png"))
-    waiting = asyncio.create_task(still_of(pool, tmp_path, "gif"))
+    asking = asyncio.create_task(image_of(pool, tmp_path, "png"))
+    waiting = asyncio.create_task(image_of(pool, tmp_path, "gif"))
     await asyncio.sleep(0)
     asking.cancel()
     assert (await waiting).path.name == "gif.png"
@@ -159,22 +158,22 @@ async def test_an_abandoned_answer_reaches_nobody_else(pool, tmp_path):
 
 async def test_it_can_be_abandoned_at_any_time(pool, tmp_path):
     for steps in range(20):  # also while its process is being started
-        asking = asyncio.create_task(still_of(pool, tmp_path))
+        asking = asyncio.create_task(image_of(pool, tmp_path))
         for _ in range(steps):
             await asyncio.sleep(0)
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asking
-    assert await still_of(pool, tmp_path)
+    assert await image_of(pool, tmp_path)
 
 
 async def test_the_terminals_signals_are_the_bots_business(pool, tmp_path):
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     (pid,) = pool.pids
     assert os.getsid(pid) != os.getsid(0)
     os.kill(pid, signal.SIGINT)
     os.kill(pid, signal.SIGTERM)
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     assert pool.pids == [pid]
 
 
@@ -182,7 +181,7 @@ async def test_a_process_makes_room_after_its_share(pool, tmp_path, monkeypatch)
     monkeypatch.setattr("bot.media.pool._SHARE", 2)
     pids = []
     for _ in range(4):
-        await still_of(pool, tmp_path)
+        await image_of(pool, tmp_path)
         pids += pool.pids
     assert len(set(pids)) == 2
 
@@ -190,34 +189,34 @@ async def test_a_process_makes_room_after_its_share(pool, tmp_path, monkeypatch)
 async def test_closing_ends_work_in_hand(tmp_path):
     before = children()
     pool = MediaPool()
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     os.kill(pool.pids[0], signal.SIGSTOP)
-    asking = [asyncio.create_task(still_of(pool, tmp_path)) for _ in range(3)]
+    asking = [asyncio.create_task(image_of(pool, tmp_path)) for _ in range(3)]
     await asyncio.sleep(0)
     await pool.close()
     for task in asking:
         with pytest.raises(MediaPoolError, match="closed"):
             await task
     with pytest.raises(MediaPoolError, match="closed"):
-        await still_of(pool, tmp_path)
+        await image_of(pool, tmp_path)
     assert children() <= before
 
 
 async def test_a_process_that_cannot_start_is_nobodys_bad_picture(pool, tmp_path, monkeypatch):
     monkeypatch.setattr("bot.media.pool._ROOT", tmp_path)  # there is no `bot` here
     with pytest.raises(MediaPoolError, match="did not start"):
-        await still_of(pool, tmp_path)
+        await image_of(pool, tmp_path)
 
 
 async def test_the_disk_is_nobodys_bad_picture(pool, tmp_path):
     with pytest.raises(MediaPoolError, match="FileNotFoundError"):
-        await pool.prepare_image(stills.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
-    assert await still_of(pool, tmp_path)
+        await pool.prepare_image(images.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
+    assert await image_of(pool, tmp_path)
 
 
 async def test_decoders_see_no_secrets(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("DISCORD_TOKEN", "a token")
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes()
     assert b"PATH=" in environment
     assert b"DISCORD_TOKEN" not in environment
@@ -229,13 +228,13 @@ async def test_the_bot_itself_loads_no_decoder():
     assert await bot.wait() == 0
 
 
-async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path, long_film):
+async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path, long_video):
     script = (
         "import asyncio\nfrom pathlib import Path\nfrom bot.media.pool import MediaPool\n"
         "async def main():\n"
         "    pool = MediaPool()\n"
-        f"    await pool.probe(Path({str(long_film)!r}))\n"
-        f"    asyncio.create_task(pool.fit(Path({str(long_film)!r}), "
+        f"    await pool.probe(Path({str(long_video)!r}))\n"
+        f"    asyncio.create_task(pool.fit(Path({str(long_video)!r}), "
         f"Path({str(tmp_path / 'out.mp4')!r}), 10**6))\n"
         "    while len(pool.pids) < 2: await asyncio.sleep(0.01)\n"
         "    print(*pool.pids, flush=True)\n"
@@ -260,11 +259,11 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-async def test_a_still_does_not_wait_for_a_film(pool, tmp_path, long_film):
-    fitting = asyncio.create_task(pool.fit(long_film, tmp_path / "out.mp4", 10**6))
+async def test_an_image_does_not_wait_for_a_video(pool, tmp_path, long_video):
+    fitting = asyncio.create_task(pool.fit(long_video, tmp_path / "out.mp4", 10**6))
     await until(lambda: len(pool.pids) == 1)
     os.kill(pool.pids[0], signal.SIGSTOP)
-    await still_of(pool, tmp_path)
+    await image_of(pool, tmp_path)
     assert not fitting.done()
     fitting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -273,31 +272,31 @@ async def test_a_still_does_not_wait_for_a_film(pool, tmp_path, long_film):
 
 async def test_films(pool, tmp_path):
     source = tmp_path / "film.mp4"
-    films.write(source)
+    videos.write(source)
     video = await pool.probe(source)
     assert (video.path, video.obstacles) == (source, ("moov_at_end",))
     assert (await pool.remux(source, tmp_path / "remuxed.mp4")).plays_inline
     fitted = await pool.fit(source, tmp_path / "fitted.mp4", source.stat().st_size // 2)
     assert fitted.bytes <= source.stat().st_size // 2
     with pytest.raises(NotAVideo):
-        await pool.probe(stills.file("text"))
+        await pool.probe(images.file("text"))
     with pytest.raises(CannotFit) as caught:
         await pool.fit(source, tmp_path / "never.mp4", 500)
     assert caught.value.max_bytes == 500 < caught.value.smallest
 
 
-async def test_a_film_that_takes_too_long(pool, tmp_path, long_film):
+async def test_a_film_that_takes_too_long(pool, tmp_path, long_video):
     with pytest.raises(MediaPoolError, match="timeout"):
-        await pool.fit(long_film, tmp_path / "out.mp4", 10**6, timeout=0.1)
+        await pool.fit(long_video, tmp_path / "out.mp4", 10**6, timeout=0.1)
 
 
 @pytest.mark.parametrize(
     "kind", ["jpeg", "png", "webp", "gif", "bmp", "heic", "avif", "webp_animated", "png_animated"]
 )
 async def test_damage_never_gets_further_than_a_refusal(pool, tmp_path, kind):
-    """Flip bytes and cut ends: a still or a refusal comes out, and the process lives on."""
+    """Flip bytes and cut ends: an image or a refusal comes out, and the process lives on."""
     chance = random.Random(kind)  # noqa: S311
-    whole = stills.data(kind)
+    whole = images.data(kind)
     damaged = tmp_path / "damaged"
     pids = set()
     for _ in range(25):
@@ -308,6 +307,6 @@ async def test_damage_never_gets_further_than_a_refusal(pool, tmp_path, kind):
             del data[chance.randrange(len(data)) :]
         damaged.write_bytes(data)
         with contextlib.suppress(ImageRejected):
-            assert isinstance(await pool.prepare_image(damaged, tmp_path / "still", LIMITS), PreparedImage)
+            assert isinstance(await pool.prepare_image(damaged, tmp_path / "image", LIMITS), PreparedImage)
         pids |= set(pool.pids)
     assert len(pids) == 1

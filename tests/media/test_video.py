@@ -11,8 +11,7 @@ import pytest
 
 from bot.errors import CannotFit, NotAVideo
 from bot.media import video
-from tests import stills
-from tests.media import films
+from tests.support import images, videos
 
 # Each sort: how to make it, and what keeps it from playing inline.
 SORTS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
@@ -49,7 +48,7 @@ def made(tmp_path_factory):
 
     def make(sort: str) -> Path:
         path: Path = directory / sort.replace(" ", "-")
-        return path if path.exists() else films.write(path, **SORTS[sort][0])
+        return path if path.exists() else videos.write(path, **SORTS[sort][0])
 
     return make
 
@@ -72,13 +71,13 @@ def test_probe(sort, made):
 @pytest.mark.parametrize("name", ["text", "html", "random_bytes", "zeros", "empty", "svg", "archive"])
 def test_what_is_no_video(name):
     with pytest.raises(NotAVideo):
-        video.probe(stills.file(name))
+        video.probe(images.file(name))
 
 
 def test_a_song_is_no_video(tmp_path):
     with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as output:
         stream = output.add_stream("aac", rate=48_000)
-        output.mux(stream.encode(films._tone(0)))
+        output.mux(stream.encode(videos.tone(0)))
         output.mux(stream.encode(None))
     with pytest.raises(NotAVideo, match="no pictures"):
         video.probe(tmp_path / "song.m4a")
@@ -97,7 +96,7 @@ def test_a_playlist_opens_nothing_else(made, tmp_path):
 def test_half_a_download_is_never_a_crash(share, made, tmp_path):
     for sort in ("as it should be", "index at the end", "matroska"):
         half = tmp_path / "half"
-        half.write_bytes(stills.cut(made(sort).read_bytes(), share))
+        half.write_bytes(images.cut(made(sort).read_bytes(), share))
         for work in (
             lambda: video.probe(half),  # noqa: B023
             lambda: video.remux(half, tmp_path / "remuxed.mp4"),  # noqa: B023
@@ -116,11 +115,11 @@ def test_a_new_container_is_enough(sort, made, tmp_path):
     remuxed = video.remux(source, tmp_path / "remuxed.mp4")
     assert remuxed.plays_inline
     assert remuxed.faststart
-    assert films.psnr(source, remuxed.path) > 80  # the very same pictures
+    assert videos.psnr(source, remuxed.path) > 80  # the very same pictures
 
 
 def test_sound_comes_along_into_a_new_container(tmp_path):
-    source = films.write(tmp_path / "source", container="matroska", sound="aac")
+    source = videos.write(tmp_path / "source", container="matroska", sound="aac")
     assert video.remux(source, tmp_path / "remuxed.mp4").audio == "aac"
 
 
@@ -137,24 +136,24 @@ def test_a_new_encoding_plays_inline(sort, made, tmp_path):
     assert (fitted.width, fitted.height) == (before.width // 2 * 2, before.height // 2 * 2)
     assert fitted.seconds == pytest.approx(before.seconds, abs=0.1)
     assert fitted.has_audio == before.has_audio
-    assert films.psnr(source, fitted.path) > 30
+    assert videos.psnr(source, fitted.path) > 30
 
 
 @pytest.mark.parametrize("share", [0.7, 0.4, 0.2])
 def test_it_fits_and_uses_what_it_may(share, tmp_path):
-    source = films.write(tmp_path / "source.mp4", size=(480, 270), seconds=3, bits=6_000_000, sound="aac")
+    source = videos.write(tmp_path / "source.mp4", size=(480, 270), seconds=3, bits=6_000_000, sound="aac")
     max_bytes = int(source.stat().st_size * share)
     fitted = video.fit(source, tmp_path / "fitted.mp4", max_bytes)
     assert 0.9 * max_bytes <= fitted.bytes <= max_bytes
     assert fitted.plays_inline
     assert fitted.has_audio
     assert (fitted.width, fitted.height) == (480, 270)
-    assert films.psnr(source, fitted.path) > 34
+    assert videos.psnr(source, fitted.path) > 34
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fitted.mp4", "source.mp4"]
 
 
 def test_too_few_bits_make_it_smaller(tmp_path):
-    source = films.write(tmp_path / "source.mp4", size=(640, 360), seconds=2, bits=8_000_000)
+    source = videos.write(tmp_path / "source.mp4", size=(640, 360), seconds=2, bits=8_000_000)
     fitted = video.fit(source, tmp_path / "fitted.mp4", 20_000)
     assert fitted.bytes <= 20_000
     assert 120 <= fitted.height < 360
@@ -162,7 +161,7 @@ def test_too_few_bits_make_it_smaller(tmp_path):
 
 
 def test_what_can_never_fit(tmp_path):
-    source = films.write(tmp_path / "source.mp4")
+    source = videos.write(tmp_path / "source.mp4")
     with pytest.raises(CannotFit) as caught:
         video.fit(source, tmp_path / "fitted.mp4", 1000)
     assert caught.value.smallest > 1000
@@ -175,7 +174,7 @@ def test_a_tall_film_of_a_phone_stays_upright(tmp_path):
         stream = output.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.set_display_rotation(90)
-        for picture in films.pictures(320, 240, 12):
+        for picture in videos.pictures(320, 240, 12):
             output.mux(stream.encode(av.VideoFrame.from_image(picture)))
         output.mux(stream.encode(None))
     fitted = video.fit(source, tmp_path / "fitted.mp4", 10**6)

@@ -15,29 +15,29 @@ from bot.errors import AnswerLost, NotSent
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem, Submitted
 from bot.novita.models import CATALOGUE
-from tests.servers import Handler, serving
+from tests.support.servers import Handler, serving
 
 MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
 PATH = "/v3/async/kling-2.5-turbo-i2v"
 
 
 @pytest.fixture
-def still(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     path = tmp_path / "still.png"
     path.write_bytes(bytes(range(256)) * 3001)  # more than one piece, and no multiple of three
     return path
 
 
-async def submit(base: str, still: Path) -> Submitted | Problem:
+async def submit(base: str, image: Path) -> Submitted | Problem:
     client = NovitaClient(base, "sk_key", timeout=2.0)
     try:
-        with still.open("rb") as file:
+        with image.open("rb") as file:
             return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), file, "png")
     finally:
         await client.close()
 
 
-async def test_the_still_arrives_byte_for_byte(still: Path) -> None:
+async def test_the_image_arrives_byte_for_byte(image: Path) -> None:
     seen: dict[str, object] = {}
 
     async def create(request: web.Request) -> web.Response:
@@ -47,24 +47,24 @@ async def test_the_still_arrives_byte_for_byte(still: Path) -> None:
         return web.json_response({"task_id": "t-1"})
 
     async with serving({PATH: create}) as base:
-        assert await submit(base, still) == Submitted("t-1")
-    assert base64.b64decode(str(seen["image"])) == still.read_bytes()
+        assert await submit(base, image) == Submitted("t-1")
+    assert base64.b64decode(str(seen["image"])) == image.read_bytes()
     assert seen["prompt"] == "a cat “yawns”"
     assert seen["auth"] == "Bearer sk_key"
     assert seen["length"]  # announced, so that no proxy has to cope with chunks
 
 
-async def test_a_refused_connection_proves_that_nothing_was_sent(still: Path) -> None:
+async def test_a_refused_connection_proves_that_nothing_was_sent(image: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     with pytest.raises(NotSent):
-        await submit(f"http://127.0.0.1:{port}", still)
+        await submit(f"http://127.0.0.1:{port}", image)
 
 
-async def test_a_name_that_does_not_resolve_proves_it_too(still: Path) -> None:
+async def test_a_name_that_does_not_resolve_proves_it_too(image: Path) -> None:
     with pytest.raises(NotSent):
-        await submit("http://novita.invalid", still)
+        await submit("http://novita.invalid", image)
 
 
 async def drop(request: web.Request) -> web.Response:
@@ -89,7 +89,7 @@ async def half(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("handler", [drop, hang, half])
-async def test_a_lost_answer_is_told_as_that_and_not_repeated(still: Path, handler: Handler) -> None:
+async def test_a_lost_answer_is_told_as_that_and_not_repeated(image: Path, handler: Handler) -> None:
     calls = 0
 
     async def counted(request: web.Request) -> web.StreamResponse:
@@ -99,13 +99,13 @@ async def test_a_lost_answer_is_told_as_that_and_not_repeated(still: Path, handl
 
     async with serving({PATH: counted}) as base:
         client = NovitaClient(base, "sk_key", timeout=0.2)
-        with still.open("rb") as file, pytest.raises(AnswerLost):
+        with image.open("rb") as file, pytest.raises(AnswerLost):
             await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "png")
         await client.close()
     assert calls == 1
 
 
-async def test_a_redirect_is_not_followed(still: Path) -> None:
+async def test_a_redirect_is_not_followed(image: Path) -> None:
     async def moved(_: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect("/elsewhere")
 
@@ -113,7 +113,7 @@ async def test_a_redirect_is_not_followed(still: Path) -> None:
         raise AssertionError("a paid request was sent a second time")
 
     async with serving({PATH: moved, "/elsewhere": elsewhere}) as base:
-        answer = await submit(base, still)
+        answer = await submit(base, image)
     assert isinstance(answer, Problem)
     assert answer.kind is Kind.RETIRED
 
@@ -128,9 +128,9 @@ async def refusing() -> AsyncIterator[str]:
         yield base
 
 
-async def test_a_refused_key_is_understood_everywhere(refusing: str, still: Path) -> None:
+async def test_a_refused_key_is_understood_everywhere(refusing: str, image: Path) -> None:
     client = NovitaClient(refusing, "sk_wrong")
-    with still.open("rb") as file:
+    with image.open("rb") as file:
         submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "jpeg")
     for answer in (await client.balance(), await client.result("t"), submitted):
         assert isinstance(answer, Problem)

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm
 from tests.reliability.worlds import World, Worlds, new_world
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm
 
 PATIENT, IMPATIENT = 6, 1
 """How many experiments run at once in each process of the test run."""

@@ -16,7 +16,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.kinora import REPOSITORY
+from tests.support import REPOSITORY
 
 PAGE = REPOSITORY / "docs/reliability.md"
 COLLECT = "KINORA_WRITE_RELIABILITY"

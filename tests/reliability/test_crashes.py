@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sandbox.client import Interaction
-from tests.e2e.steps import still
 from tests.reliability.page import Outcome, outcome_cells, settle
-from tests.reliability.worlds import Bot, World, until
+from tests.reliability.worlds import Bot, World
+from tests.support.steps import an_image
+from tests.support.waiting import until
 
 SUBMIT = {"method": "POST", "path": "^/v3/async/"}
 POST = {"method": "POST", "path": "/messages$"}
@@ -154,7 +155,7 @@ DECISIONS = ("before commit: decision", "after commit: decision")
 DECIDING = "{}, as its asker presses “Render again”"
 DONE = Outcome(paid=1, videos=1, told=0, card="Done", ledger="delivered")
 UNSURE = Outcome(paid=1, videos=0, told=1, card="Unconfirmed", ledger="unconfirmed")
-STILL = {"image": ("still.png", still())}
+IMAGE = {"image": ("still.png", an_image())}
 ROWS = [*ROAD, *DETOURS, *LATE, *TWICE]
 KEYS = [crash.key for crash in (*ROWS, *STARTS)]
 KEYS += [TWENTY, *((DECIDING.format(at),) for at in DECISIONS)]
@@ -167,7 +168,7 @@ async def test_a_crash_costs_nobody_anything(world: World, crash: Crash) -> None
     settings = {"KINORA_RENDER_TIMEOUT_MINUTES": "0.01"} if crash.story == TARDY else {}
     bot = await world.bot(**settings).start(dies_at=crash.at)
     channel = await world.channel()
-    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
+    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=IMAGE)
     assert await bot.wait() == -9, bot.text
     await world.sandbox.novita.settings(render_seconds=0.1)
     if crash.again:
@@ -185,7 +186,7 @@ async def test_twenty_jobs_in_flight(world: World) -> None:
     prompts = [world.prompt() for _ in range(20)]
     bot = await world.bot(KINORA_MAX_RENDERS="12").start(dies_at="answered post:5")
     for prompt in prompts:
-        run = await world.mia.run("animate", await world.channel(), {"prompt": prompt}, files=STILL)
+        run = await world.mia.run("animate", await world.channel(), {"prompt": prompt}, files=IMAGE)
         await run.wait_response()
     await world.sandbox.novita.settings(render_seconds=0.1)
     assert await bot.wait() == -9
@@ -203,7 +204,7 @@ async def test_a_crash_while_a_person_decides(world: World, at: str) -> None:
     prompt = world.prompt()
     await world.sandbox.faults.add("novita", "drop_before", **SUBMIT)
     bot = await world.bot().start(dies_at=at)
-    await world.mia.run("animate", await world.channel(), {"prompt": prompt}, files=STILL)
+    await world.mia.run("animate", await world.channel(), {"prompt": prompt}, files=IMAGE)
     _, (verdict,) = await world.messages(await bot.ended(prompt))
     await world.mia.click(verdict, verdict.controls[0]["custom_id"])
     assert await bot.wait() == -9
@@ -250,5 +251,5 @@ async def test_a_crash_of_the_first_start_leaves_nothing_half_made(world: World,
     assert await bot.wait() == -9, bot.text
     await bot.start()
     channel = await world.channel()
-    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=STILL)
+    run = await world.mia.run("animate", channel, {"prompt": prompt}, files=IMAGE)
     settle("crashes", crash.key, *outcome_cells(await _outcome(world, bot, crash, run, prompt)))

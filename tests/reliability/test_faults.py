@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from sandbox.client import Interaction
-from tests.e2e.steps import still
 from tests.reliability.page import Outcome, settle, writing
 from tests.reliability.worlds import Bot, World, Worlds
+from tests.support.steps import an_image
 
 Json = dict[str, Any]
 MESSAGE, MESSAGES = r"/channels/\d+/messages/\d+$", r"/channels/\d+/messages$"
-ACKNOWLEDGE, STILL, PAY = "acknowledge", "download the still", "the paid request"
+ACKNOWLEDGE, IMAGE, PAY = "acknowledge", "download the still", "the paid request"
 VERDICT, READ = "tell the verdict", "read the card"
 TAKE_BACK, SAY_NO = "refuse: take back “thinking…”", "refuse: say why"
 START = ("start: log in", "start: sync the commands", "start: check the key")
 REQUESTS: dict[str, Json] = {
     ACKNOWLEDGE: {"side": "discord", "method": "POST", "path": "/callback$"},
-    STILL: {"side": "cdn", "method": "GET"},
+    IMAGE: {"side": "cdn", "method": "GET"},
     "make the card": {"side": "discord", "method": "PATCH", "path": "/@original$"},
     "start the thread": {"side": "discord", "method": "POST", "path": "/threads$"},
     READ: {"side": "discord", "method": "GET", "path": MESSAGE},
@@ -121,7 +121,7 @@ async def _meet(world: World, fault: Fault) -> None:
     prompt = world.prompt(fails=fault.request == VERDICT)
     said = len((await world.resident()).log)
     seen = await world.now()
-    if fault.request in (ACKNOWLEDGE, STILL, TAKE_BACK, SAY_NO):
+    if fault.request in (ACKNOWLEDGE, IMAGE, TAKE_BACK, SAY_NO):
         outcome = await _before_there_is_a_job(world, fault, prompt)
         assert outcome.paid == outcome.videos == (outcome.card == "Done")
         assert outcome.told <= (1 + fault.times if fault.request == SAY_NO else 1)
@@ -135,7 +135,7 @@ async def _meet(world: World, fault: Fault) -> None:
     assert arranged["hits"] >= 1
     await _assert_polite(world, fault, seen)
     if fault.request != ACKNOWLEDGE:
-        world.check("\n".join((await world.resident()).log[said:]))
+        (await world.resident()).check(said)
     cells = [outcome.paid, outcome.videos, outcome.told, outcome.card]
     settle("faults", fault.key, arranged["hits"], *cells)
 
@@ -163,7 +163,7 @@ async def _job(world: World, fault: Fault, prompt: str) -> Outcome:
 
 
 async def _animate(world: World, channel: str, prompt: str, image: bytes = b"") -> Interaction:
-    files = {"image": ("still.png", image or still())}
+    files = {"image": ("still.png", image or an_image())}
     return await world.mia.run("animate", channel, {"prompt": prompt}, files=files)
 
 

@@ -4,44 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import re
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from sandbox.client import Interaction, Message, Person, Sandbox
-from tests.e2e.steps import is_video, title
-from tests.kinora import REPOSITORY, Kinora
-from tests.postgres import Postgres
+from sandbox.client import Interaction, Message, Sandbox
 from tests.reliability.page import Outcome
-from tests.reliability.warm import Warm
+from tests.support.kinora import Kinora
+from tests.support.postgres import Postgres
+from tests.support.sandbox import new_sandbox
+from tests.support.steps import count_videos, title, visible
+from tests.support.waiting import until
+from tests.support.warm import Warm
 
 Json = dict[str, Any]
 T = TypeVar("T")
-QUICK = {"queue_seconds": 0.0, "render_seconds": 0.1, "video_height": 64}
-UNDISTURBED = ("Traceback", "Unclosed", "never awaited", "ResourceWarning")
 
 
 class Bot(Kinora):
     """A bot that can be told where to die."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, **options: Any) -> None:
-        super().__init__(sandbox, folder, KINORA_POLL_SECONDS="0.1", **options)
-
     async def start(
-        self, *arguments: str, online: bool = True, dies_at: str = "", impatient: bool = False
-    ) -> Bot:
+        self,
+        *arguments: str,
+        online: bool = True,
+        module: str | None = None,
+        seconds: float = 30.0,
+        dies_at: str = "",
+        impatient: bool = False,
+    ) -> Self:
         """Start a process; by default, wait until people can use it."""
-        module = "bot"
         if dies_at:
-            module, arguments = "tests.crashing", (dies_at,)
+            module, arguments = "tests.support.crashing", (dies_at,)
         elif impatient:
-            module = "tests.reliability.impatient"
-        await self._start(module, *arguments, online=online)
-        return self
+            module = "tests.support.impatient"
+        return await super().start(*arguments, online=online, module=module, seconds=seconds)
 
     async def ended(self, prompt: str, seconds: float = 60.0) -> Json:
         """Wait until the job with this prompt has ended and people know it; give its row."""
@@ -54,14 +53,6 @@ class Bot(Kinora):
         except TimeoutError:
             rows = [row for row in self.rows() if row["prompt"] == prompt]
             raise AssertionError(f"waited {seconds:g} s for the end of {rows}:\n{self.text}") from None
-
-
-async def until(look: Callable[[], T | None], seconds: float = 60.0) -> T:
-    """Look until something is there; `TimeoutError` when nothing comes."""
-    async with asyncio.timeout(seconds):
-        while not (found := look()):  # noqa: ASYNC110 — another process's file has no event
-            await asyncio.sleep(0.02)
-    return found
 
 
 def _over(row: Json) -> bool:
@@ -89,11 +80,14 @@ class World:
             await self.end_bots()
             self._engine = engine
 
-    def bot(self, **options: Any) -> Bot:
-        """Make a bot that is not started yet."""
+    def bot(self, *, empty: bool = False, **environ: str) -> Bot:
+        """Make a bot that is not started yet; with `empty`, on a database without tables."""
         folder = self._folder / f"bot-{next(self._numbers)}"
         folder.mkdir()
-        self._bots.append(Bot(self.sandbox, folder, engine=self._engine, warm=self._warm, **options))
+        environ = {"KINORA_POLL_SECONDS": "0.1"} | environ
+        self._bots.append(
+            Bot(self.sandbox, folder, environ, engine=self._engine, warm=self._warm, empty=empty)
+        )
         return self._bots[-1]
 
     async def resident(self) -> Bot:
@@ -134,14 +128,7 @@ class World:
         for bot in bots:
             await bot.close()
         for bot in bots:
-            self.check(bot.text)
-
-    def check(self, said: str) -> None:
-        """Fail when a bot said what none should say."""
-        for secret in ("discord_token", "novita_api_key"):
-            assert self.sandbox.environment[secret] not in said
-        for sign in UNDISTURBED:
-            assert sign not in said, said
+            bot.check()
 
     # --- what became of a job
 
@@ -154,8 +141,8 @@ class World:
         card, others = await self.messages(row)
         return Outcome(
             paid=await self.paid(row["prompt"]),
-            videos=videos(others),
-            told=len(others) - videos(others),
+            videos=count_videos(others),
+            told=len(others) - count_videos(others),
             card=title(card) if card else "–",
             ledger=row["state"],
         )
@@ -167,7 +154,7 @@ class World:
         # A card is no refusal: it may be that of a job on its way.
         words = [m for m in shown if m.embeds and title(m) == "Not started"]
         waiting = "“thinking…”" if any(m.deferred for m in shown) else "–"
-        return Outcome(await self.paid(prompt), videos(shown), len(words), waiting, "no job")
+        return Outcome(await self.paid(prompt), count_videos(shown), len(words), waiting, "no job")
 
     async def messages(self, row: Json) -> tuple[Message | None, list[Message]]:
         """Give a job's card, and everything else that Kinora posted about it, wherever that is."""
@@ -175,40 +162,6 @@ class World:
         seen = [m for place in places if place != "None" for m in await visible(self.mia, place)]
         card = next((m for m in seen if m.id == str(row["card_id"])), None)
         return card, [m for m in seen if row["id"] in m.text and m.id != str(row["card_id"])]
-
-
-def videos(messages: list[Message]) -> int:
-    """Count the messages that bring a video."""
-    return sum(is_video(message) or "/files/" in message.content for message in messages)
-
-
-async def visible(person: Person, place: str) -> list[Message]:
-    """Read a place, if it is one that this person sees."""
-    known = {channel.id for channel in await person.places()}
-    return await person.messages(place) if place in known else []
-
-
-@asynccontextmanager
-async def new_sandbox(warm: Warm, folder: Path, module: str, **novita: Any) -> AsyncIterator[Sandbox]:
-    """Fork a sandbox with quick renders and without Discord's rate limits, and end it."""
-    flags = ["--discord-port=0", "--novita-port=0", "--control-port=0", f"--data={folder / 'sandbox'}"]
-    process = await warm.start(module, *flags, cwd=str(REPOSITORY), environ=warm.environ)
-    said: list[bytes] = []
-    while not said or not said[-1].startswith(b"{"):
-        said.append(await process.stdout.readline())
-        assert said[-1], f"the sandbox did not start: {said}"
-    listening = asyncio.create_task(process.stdout.read())
-    environment = json.loads(said[-1])
-    try:
-        async with Sandbox(environment["control_url"]) as sandbox:
-            sandbox.environment = environment
-            await sandbox.novita.settings(**QUICK, **novita)
-            await sandbox.discord.settings(rate_limits=False)
-            yield sandbox
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-        await listening
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ def picture(width: int = 480, height: int = 320, kind: str = "PNG", mode: str = 
     return file.getvalue()
 
 
-STILL = picture()
+IMAGE = picture()
 
 
 def base64_of(data: bytes) -> str:
@@ -56,12 +56,12 @@ def data_uri(data: bytes, kind: str = "png") -> str:
 
 def body(**changes: Any) -> dict[str, Any]:
     """Return a good submit for the seed model with `changes`; None removes a field."""
-    fields = {"image": base64_of(STILL), "prompt": "The sun rises slowly", **changes}
+    fields = {"image": base64_of(IMAGE), "prompt": "The sun rises slowly", **changes}
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def body_v3(**changes: Any) -> dict[str, Any]:
-    return body(**{"image": data_uri(STILL), **changes})
+    return body(**{"image": data_uri(IMAGE), **changes})
 
 
 @dataclass
@@ -468,7 +468,7 @@ async def test_a_submit_costs_its_price_once(
         "task_id": task_id,
         "model": model,
         "price": price,
-        "image_sha256": hashlib.sha256(STILL).hexdigest(),
+        "image_sha256": hashlib.sha256(IMAGE).hexdigest(),
         "prompt": "The sun rises slowly",
     }
     balance = (await customer.api("GET", "/openapi/v1/billing/balance/detail")).json
@@ -536,11 +536,11 @@ SIZE = "INVALID_IMAGE_SIZE"
         ({"cfg_scale": True}, INVALID),
         ({"mode": "std"}, INVALID),
         ({"prompt": "a forbidden-sandbox-word here"}, "ILLEGAL_PROMPT"),
-        ({"image": data_uri(STILL)}, FORMAT),
+        ({"image": data_uri(IMAGE)}, FORMAT),
         ({"image": "https://example.org/still.png"}, FORMAT),
         ({"image": "not base64!"}, FORMAT),
         ({"image": base64_of(b"hello")}, FORMAT),
-        ({"image": base64_of(STILL[: len(STILL) // 2])}, FORMAT),
+        ({"image": base64_of(IMAGE[: len(IMAGE) // 2])}, FORMAT),
         ({"image": base64_of(picture(kind="WEBP"))}, FORMAT),
         ({"image": base64_of(picture(kind="GIF"))}, FORMAT),
         ({"image": base64_of(picture(299, 400))}, SIZE),
@@ -562,7 +562,7 @@ async def test_a_bad_submit_is_refused_and_costs_nothing(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"image": base64_of(STILL)}, FORMAT),
+        ({"image": base64_of(IMAGE)}, FORMAT),
         ({"image": "data:image/webp;base64," + base64_of(picture(kind="WEBP"))}, FORMAT),
         ({"duration": "5"}, INVALID),
         ({"duration": 5.0}, INVALID),
@@ -571,7 +571,7 @@ async def test_a_bad_submit_is_refused_and_costs_nothing(
         ({"duration": True}, INVALID),
         ({"sound": "yes"}, INVALID),
         ({"cfg_scale": 2}, INVALID),
-        ({"end_image": base64_of(STILL)}, FORMAT),
+        ({"end_image": base64_of(IMAGE)}, FORMAT),
         ({"end_image": data_uri(picture(200, 200))}, SIZE),
     ],
 )
@@ -643,11 +643,11 @@ async def test_unknown_fields_are_tolerated_and_shown(customer: Customer) -> Non
     shown = await customer.task(task_id)
     assert shown["unknown_fields"] == ["aspect_ratio", "seed"]
     assert shown["request"]["seed"] == 5
-    assert shown["request"]["image"].endswith(f"<{len(base64_of(STILL))} characters>")
-    image = {"sha256": hashlib.sha256(STILL).hexdigest(), "format": "PNG", "width": 480, "height": 320}
-    assert shown["image"] == {**image, "bytes": len(STILL)}
+    assert shown["request"]["image"].endswith(f"<{len(base64_of(IMAGE))} characters>")
+    image = {"sha256": hashlib.sha256(IMAGE).hexdigest(), "format": "PNG", "width": 480, "height": 320}
+    assert shown["image"] == {**image, "bytes": len(IMAGE)}
     kept = await customer.call("GET", f"{customer.house.control_url}/novita/tasks/{task_id}/image")
-    assert kept.body == STILL
+    assert kept.body == IMAGE
 
 
 @pytest.mark.parametrize("path", ["wan2.6-i2v", "kling-v2.6-pro-i2v", "kling-9", "a/b"])

@@ -4,60 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.rows import dict_row
 
 from bench import soak
 from sandbox.client import Interaction, Message, Sandbox
-from tests.e2e.steps import still
-from tests.kinora import Kinora
-from tests.reliability.warm import Warm
-from tests.reliability.worlds import UNDISTURBED, new_sandbox, until, videos, visible
 from tests.scale.house import GUILDS, PLACES
 from tests.scale.process import STOPPED
+from tests.support.kinora import Kinora
+from tests.support.sandbox import new_sandbox
+from tests.support.steps import an_image, count_videos, visible
+from tests.support.waiting import until
+from tests.support.warm import Warm
 
 Json = dict[str, Any]
-STILL = {"image": ("still.png", still(400, 300))}
+IMAGE = {"image": ("still.png", an_image(400, 300))}
 SETTLED = 60.0
 
 
 class Process(Kinora):
     """One process of the cluster, in one role."""
 
-    def __init__(self, warm: Warm, sandbox: Sandbox, folder: Path, role: str, **environ: str) -> None:
-        super().__init__(sandbox, folder, **{"KINORA_POLL_SECONDS": "0.1"} | environ)
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, environ: Mapping[str, str], *, warm: Warm, role: str
+    ) -> None:
+        super().__init__(sandbox, folder, environ, warm=warm, module="tests.scale.process")
         self.role = role
-        self._warm = warm
 
-    async def start(self, *arguments: str, online: bool = True) -> Process:
-        """Start it; by default, wait until it is of use."""
-        since = len(self.log)
-        self._process = await self._warm.start(
-            "tests.scale.process",
-            *(arguments or (self.role,)),
-            cwd=str(self.folder),
-            environ=self._environ,
+    async def start(
+        self, *arguments: str, online: bool = True, module: str | None = None, seconds: float = 30.0
+    ) -> Self:
+        """Start it in its role, or to do something else; by default, wait until it is of use."""
+        return await super().start(
+            *(arguments or (self.role,)), online=online, module=module, seconds=seconds
         )
-        self._reader = asyncio.create_task(self._read(self._process))
-        if online:
-            await self.wait_for_log("online:", since)
-        return self
-
-    def pause(self) -> None:
-        """Stop it where it stands."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
 
     async def stopped_itself(self, seconds: float = 30.0) -> None:
         """Wait until it has stopped at its point."""
@@ -83,8 +70,8 @@ class Cluster:
         """Make a process that is not started yet."""
         folder = self._folder / f"{role}-{next(self._numbers)}"
         folder.mkdir()
-        environ = {"DATABASE_URL": self.url} | environ
-        self._processes.append(Process(self._warm, self.sandbox, folder, role, **environ))
+        environ = {"DATABASE_URL": self.url, "KINORA_POLL_SECONDS": "0.1"} | environ
+        self._processes.append(Process(self.sandbox, folder, environ, warm=self._warm, role=role))
         return self._processes[-1]
 
     async def start(self, *roles: str, **environ: str) -> list[Process]:
@@ -98,7 +85,7 @@ class Cluster:
         assert guild < GUILDS
         assert place < PLACES
         asked = self.sandbox.person(person)
-        return await asked.run("animate", f"{guild}-{place}", {"prompt": prompt, **options}, files=STILL)
+        return await asked.run("animate", f"{guild}-{place}", {"prompt": prompt, **options}, files=IMAGE)
 
     # --- what became of it
 
@@ -164,7 +151,7 @@ class Cluster:
         """Say how a job ended: how many payments, how many videos, and what its card says."""
         card, others = await self.messages(row)
         paid = sum(payment["prompt"] == row["prompt"] for payment in await self.sandbox.novita.payments())
-        return paid, videos(others), card.embeds[0]["title"] if card else "–"
+        return paid, count_videos(others), card.embeds[0]["title"] if card else "–"
 
     async def now(self) -> int:
         """Mark this moment on the wire."""
@@ -199,10 +186,7 @@ class Cluster:
                 process.wake()
                 await process.kill()
         for process in self._processes:
-            for secret in ("discord_token", "novita_api_key"):
-                assert self.sandbox.environment[secret] not in process.text
-            for sign in UNDISTURBED:
-                assert sign not in process.text, process.text
+            process.check()
 
 
 @asynccontextmanager

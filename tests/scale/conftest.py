@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm, warmed
 from tests.scale.cluster import Cluster, new_cluster
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm, warmed
 
 
 @pytest.fixture(scope="session")

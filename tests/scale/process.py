@@ -3,7 +3,7 @@
 Without KINORA_SLOW_HEART=1, heartbeats and what hangs together with them are many times as fast as in the
 product, in about the same proportions. With KINORA_STOP_AT=LABEL:N, the process stops itself (SIGSTOP) the
 N-th time it gets there, and says so; who wakes it (SIGCONT) finds it in the middle of what it was doing. The
-points around commits are those of `tests.crashing`. Those of a request (named as there) are
+points around commits are those of `tests.support.crashing`. Those of a request (named as there) are
 
 "connected REQUEST": a connection is there, nothing of the request was sent, the database was not asked yet;
 "checked REQUEST": the same, and the database was asked, and had nothing against it;
@@ -25,7 +25,7 @@ from bot.__main__ import main as run_bot
 from bot.engines import local, postgres
 from bot.jobs import fencing
 from bot.store import database, worker_rows
-from tests import crashing
+from tests.support import crashing
 
 STOPPED = "stopped at "
 STALLED_SECONDS = 2.0

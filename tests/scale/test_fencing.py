@@ -17,8 +17,8 @@ from bot.novita.client import NovitaClient
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 from sandbox.client import Sandbox
 from tests.scale.cluster import Cluster
-from tests.servers import serving
 from tests.support.jobs import a_job
+from tests.support.servers import serving
 
 DONE = (1, 1, "Done")
 UNSURE = (0, 0, "Unconfirmed")

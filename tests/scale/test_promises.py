@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.reliability.worlds import until
 from tests.scale.cluster import Cluster, Json
+from tests.support.waiting import until
 
 IDENTIFY, INVALID_SESSION = 2, 9
 INTERVAL = 0.25

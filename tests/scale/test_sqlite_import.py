@@ -12,9 +12,9 @@ from typing import Any
 from bot.domain.job import Job, State
 from bot.store.rows import values_of
 from bot.store.tables import jobs as table
-from tests.reliability.worlds import until
 from tests.scale.cluster import Cluster, Process
 from tests.support.jobs import a_job, opened
+from tests.support.waiting import until
 
 ODD = [
     "plain",

@@ -17,9 +17,9 @@ from bot.app import migrate
 from bot.domain.job import new_id
 from bot.settings import Settings
 from bot.store import database
-from tests.postgres import Postgres
-from tests.reliability.worlds import until
 from tests.scale.cluster import Cluster
+from tests.support.postgres import Postgres
+from tests.support.waiting import until
 
 NEWER = '''"""What a later version might add."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from tests.reliability import warm
+from tests.support import warm
 
 
 def main(line: int) -> None:

@@ -1,4 +1,4 @@
-"""Real files of every kind that someone may attach: `GOOD` ones become a still, `BAD` ones are refused.
+"""Real files of every kind that someone may attach: `GOOD` ones become an image, `BAD` ones are refused.
 
 Each is made on the fly, always the same, once a run; `file(name)` writes it to a directory of this run.
 """
@@ -35,7 +35,7 @@ GREY_CORNERS = (200, 150, 100, 50)
 
 
 def file(name: str) -> Path:
-    """Write a still by its name in `GOOD` or `BAD`; the extension says nothing about what is inside."""
+    """Write a file by its name in `GOOD` or `BAD`; the extension says nothing about what is inside."""
     path = _directory() / f"{name}.png"
     if not path.exists():
         path.write_bytes(data(name))
@@ -43,19 +43,19 @@ def file(name: str) -> Path:
 
 
 def data(name: str) -> bytes:
-    """Return a still's bytes by its name in `GOOD` or `BAD`."""
+    """Return a file's bytes by its name in `GOOD` or `BAD`."""
     return GOOD[name]() if name in GOOD else BAD[name][0]()
 
 
 @functools.cache
 def _directory() -> Path:
-    directory = tempfile.mkdtemp(prefix="kinora-stills-")
+    directory = tempfile.mkdtemp(prefix="kinora-images-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return Path(directory)
 
 
 def good(maker: Maker) -> Maker:
-    """Add a file that becomes a still."""
+    """Add a file that becomes an image."""
     cached = functools.cache(maker)
     GOOD[maker.__name__] = cached
     return cached

@@ -1,4 +1,4 @@
-"""The still on its way: what Novita gets, what stays in the thread, what the person is told."""
+"""The image on its way: what Novita gets, what stays in the thread, what the person is told."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from sandbox.client import Person, Sandbox
-from tests import stills
-from tests.e2e.steps import animate, job_of, message_of, video_in
-from tests.kinora import ON_SQLITE, Kinora
+from tests.support import images
+from tests.support.kinora import ON_SQLITE, Kinora
+from tests.support.steps import animate, job_of, message_of, video_in
 
 pytestmark = ON_SQLITE  # the road is as everywhere, only its load differs
 
-# name in tests.stills: what the card says was done to it ("": it went as it was)
+# name in tests.support.images: what the card says was done to it ("": it went as it was)
 CASES = {
     "jpeg": "",
     "png": "",
@@ -38,7 +38,7 @@ async def test_every_kind_of_picture_arrives_as_novita_wants_it(
 ) -> None:
     await sandbox.discord.guild(premium_tier=2)
     for name, note in CASES.items():
-        source = stills.data(name)
+        source = images.data(name)
         card = await animate(mia, "Lounge", f"Move the {name}", image=("picture.bin", source))
         (shown,) = card.attachments
         kept = await shown.read()
@@ -67,7 +67,7 @@ async def test_each_model_gets_its_own_encoding(
         duration=10,
         negative_prompt="blur",
         cfg_scale=0.8,
-        image=("a.jpg", stills.data("jpeg")),
+        image=("a.jpg", images.data("jpeg")),
     )
     assert "Guidance" in card.text
     await video_in(mia, card.id)
@@ -76,4 +76,4 @@ async def test_each_model_gets_its_own_encoding(
     assert (task["model"], task["seconds"]) == (model, 10)
     assert task["request"]["negative_prompt"] == "blur"
     assert task["request"]["image"].startswith("data:image/jpeg;base64,")
-    assert task["image"]["sha256"] == hashlib.sha256(stills.data("jpeg")).hexdigest()
+    assert task["image"]["sha256"] == hashlib.sha256(images.data("jpeg")).hexdigest()

@@ -1,4 +1,4 @@
-"""The bot, dying on purpose: `python -m tests.crashing LABEL:N` dies the N-th time it gets there.
+"""The bot, dying on purpose: `python -m tests.support.crashing LABEL:N` dies the N-th time it gets there.
 
 The product has no hooks for this. Its seams are wrapped from outside, then the bot runs as it ships, and at
 the point it is ended with SIGKILL: nothing is flushed, no `finally` runs, the kernel closes the sockets.

@@ -15,15 +15,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.support import REPOSITORY
+from tests.support.supervisor import LONGEST_LINE, Child
+
 COLD = os.environ.get("KINORA_COLD_STARTS") == "1"
 
 
-class Process:
-    """A forked process, with the part of asyncio's `Process` that the tests use."""
+class Forked:
+    """A forked process, with the part of asyncio's `Process` that a `Child` has."""
 
     def __init__(self, pid: int, stdout: asyncio.StreamReader, status: asyncio.StreamReader) -> None:
         self.pid = pid
@@ -40,7 +41,7 @@ class Process:
         """Wait for its end; give its exit code, or minus the signal that ended it."""
         return await asyncio.shield(self._ended)
 
-    def send_signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
@@ -57,6 +58,7 @@ async def cold(module: str, *arguments: str, cwd: str, environ: dict[str, str]) 
         env=environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=LONGEST_LINE,
     )
 
 
@@ -90,7 +92,7 @@ class Warm:
         self._line.close()
         await self._process.wait()
 
-    async def start(self, module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> Any:
+    async def start(self, module: str, *arguments: str, cwd: str, environ: dict[str, str]) -> Child:
         """Do what `python -m module …` does."""
         if COLD:
             return await cold(module, *arguments, cwd=cwd, environ=environ)
@@ -101,7 +103,7 @@ class Warm:
         os.close(output)
         os.close(told)
         readers = [await _reader(end) for end in (stdout, status)]
-        return Process(int(await readers[1].readline()), *readers)
+        return Forked(int(await readers[1].readline()), *readers)
 
     def _ask(self, request: bytes, ends: list[int]) -> None:
         assert self._line is not None
@@ -110,7 +112,7 @@ class Warm:
 
 
 @asynccontextmanager
-async def warmed(module: str = "tests.reliability.warm") -> AsyncIterator[Warm]:
+async def warmed(module: str = "tests.support.warm") -> AsyncIterator[Warm]:
     """Start such a process, and end it."""
     environ = {
         "PATH": os.environ["PATH"],
@@ -124,7 +126,7 @@ async def warmed(module: str = "tests.reliability.warm") -> AsyncIterator[Warm]:
 
 
 async def _reader(end: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(LONGEST_LINE)
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", 0))
     return reader
@@ -188,13 +190,12 @@ def _import() -> None:
     import cogs.show  # noqa: F401 — the bot loads its cogs by name
     import sandbox.__main__
     import sandbox.openapi
-    from tests import crashing
-    from tests.reliability import impatient
+    from tests.support import crashing, impatient
 
     _MAINS["bot"] = bot.__main__.main
     _MAINS["sandbox"] = lambda _: sandbox.__main__.main()
-    _MAINS["tests.crashing"] = lambda arguments: crashing.main(*arguments)
-    _MAINS["tests.reliability.impatient"] = lambda _: impatient.main()
+    _MAINS["tests.support.crashing"] = lambda arguments: crashing.main(*arguments)
+    _MAINS["tests.support.impatient"] = lambda _: impatient.main()
 
 
 if __name__ == "__main__":

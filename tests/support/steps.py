@@ -12,7 +12,7 @@ from sandbox.client import Message, Person, Sandbox
 
 
 @cache
-def still(width: int = 640, height: int = 400, kind: str = "png", colour: str = "teal") -> bytes:
+def an_image(width: int = 640, height: int = 400, kind: str = "png", colour: str = "teal") -> bytes:
     """Make a real picture."""
     image = Image.new("RGB", (width, height), colour)
     draw = ImageDraw.Draw(image)
@@ -26,8 +26,8 @@ def still(width: int = 640, height: int = 400, kind: str = "png", colour: str = 
 async def animate(
     person: Person, channel: str, prompt: str = "The boat drifts away", **options: object
 ) -> Message:
-    """Run /animate with a real still, and give the card once it stands."""
-    files = {"image": options.pop("image", ("still.png", still()))}
+    """Run /animate with a real image, and give the card once it stands."""
+    files = {"image": options.pop("image", ("still.png", an_image()))}
     interaction = await person.run("animate", channel, {"prompt": prompt, **options}, files=files)  # type: ignore[arg-type]
     return await interaction.wait_response()
 
@@ -40,6 +40,17 @@ def job_of(message: Message) -> str:
 def is_video(message: Message) -> bool:
     """Tell whether a message carries a video."""
     return any(file.filename.endswith(".mp4") for file in message.attachments)
+
+
+def count_videos(messages: list[Message]) -> int:
+    """Count the messages that bring a video."""
+    return sum(is_video(message) or "/files/" in message.content for message in messages)
+
+
+async def visible(person: Person, place: str) -> list[Message]:
+    """Read a place, if it is one that this person sees."""
+    known = {channel.id for channel in await person.places()}
+    return await person.messages(place) if place in known else []
 
 
 def title(message: Message) -> str:

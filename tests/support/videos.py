@@ -12,7 +12,7 @@ import av
 from av.audio.frame import AudioFrame
 from PIL import Image, ImageChops, ImageStat
 
-from tests import stills
+from tests.support import images
 
 RATE = 24
 
@@ -20,7 +20,7 @@ RATE = 24
 @functools.cache
 def pictures(width: int, height: int, count: int) -> list[Image.Image]:
     """Return a slow pan over a photo."""
-    wide = stills.photo(width + 64, height + 64)
+    wide = images.photo(width + 64, height + 64)
     offsets = ((number * 64 // count, number * 40 // count) for number in range(count))
     return [wide.crop((x, y, x + width, y + height)) for x, y in offsets]
 
@@ -50,14 +50,15 @@ def write(
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             output.mux(stream.encode(frame))
             if track:
-                output.mux(track.encode(_tone(number)))
+                output.mux(track.encode(tone(number)))
         output.mux(stream.encode(None))
         if track:
             output.mux(track.encode(None))
     return path
 
 
-def _tone(number: int) -> AudioFrame:
+def tone(number: int) -> AudioFrame:
+    """Return the sound of one picture's time, a note that goes on from one to the next."""
     count = 48_000 // RATE
     samples = (
         round(8000 * math.sin((number * count + at) * 2 * math.pi * 440 / 48_000)) for at in range(count)
