@@ -89,7 +89,7 @@ bench: $(DEV) ## what it costs: memory, acknowledgements, fitting, and both engi
 	@$(BIN)/python -m bench.engines
 
 soak: $(DEV) ## 1,000 jobs with random faults and 50 kills: none lost, none doubled (JOBS=… KILLS=… SEED=…)
-	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 reliability: $(DEV) ## run every crash and fault experiment and write docs/reliability.md from them
 	@KINORA_WRITE_RELIABILITY=1 $(BIN)/python -m pytest -m '' tests/reliability

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,7 +13,7 @@ from bot.errors import AddressRefused, DownloadError, DownloadTooLarge
 from bot.files.download import Downloaded, Downloader
 from tests.support.servers import serving
 
-LIMITS = {"max_bytes": 1000, "seconds": 5.0}
+LIMITS: dict[str, Any] = {"max_bytes": 1000, "seconds": 5.0}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from io import BytesIO
 
 import discord
 import pytest
+import yarl
 from discord import app_commands
 from PIL import Image
 
@@ -27,18 +28,20 @@ def picture(colour: str) -> discord.File:
 
 class Form(discord.ui.Modal, title="Tell us"):
     name: discord.ui.TextInput[Form] = discord.ui.TextInput(label="Name", max_length=20)
-    mood = discord.ui.Label(
+    mood: discord.ui.Label[Form] = discord.ui.Label(
         text="Mood",
         description="How it should feel",
         component=discord.ui.Select(options=[discord.SelectOption(label=word) for word in ("Calm", "Wild")]),
     )
-    size = discord.ui.Label(
+    size: discord.ui.Label[Form] = discord.ui.Label(
         text="Size",
         component=discord.ui.RadioGroup(
             options=[discord.RadioGroupOption(label=word, value=word) for word in ("Small", "Large")]
         ),
     )
-    still = discord.ui.Label(text="Still", component=discord.ui.FileUpload(required=False, max_values=2))
+    still: discord.ui.Label[Form] = discord.ui.Label(
+        text="Still", component=discord.ui.FileUpload(required=False, max_values=2)
+    )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         assert isinstance(self.mood.component, discord.ui.Select)
@@ -76,10 +79,10 @@ class Controls(discord.ui.View):
 def layout() -> discord.ui.LayoutView:
     """Build components v2 of every kind."""
     view = discord.ui.LayoutView()
-    section = discord.ui.Section(
+    section: discord.ui.Section[discord.ui.LayoutView] = discord.ui.Section(
         "## A section", "with **two** texts", accessory=discord.ui.Thumbnail("attachment://red.png")
     )
-    gallery = discord.ui.MediaGallery(
+    gallery: discord.ui.MediaGallery[discord.ui.LayoutView] = discord.ui.MediaGallery(
         discord.MediaGalleryItem("attachment://red.png", description="All red"),
         discord.MediaGalleryItem("attachment://blue.png", spoiler=True),
     )
@@ -154,7 +157,7 @@ async def showcase(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> AsyncIterator
     url = sandbox.environment["discord_api_url"]
     patch.setattr(discord.http.Route, "BASE", url)
     gateway = url.replace("http", "ws", 1).removesuffix("/api/v10") + "/gateway"
-    patch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", discord.gateway.yarl.URL(gateway))
+    patch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(gateway))
     bot = Showcase()
     running = asyncio.create_task(bot.start(sandbox.environment["discord_token"]))
     try:

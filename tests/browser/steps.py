@@ -18,7 +18,7 @@ async def begin_command(page: Any, name: str = "animate") -> None:
     await page.get_by_role("group", name=f"Command {name}").wait_for()
 
 
-async def animate(page: Any, file: dict[str, object], prompt: str = "The boat drifts away") -> None:
+async def animate(page: Any, file: Any, prompt: str = "The boat drifts away") -> None:
     await begin_command(page)
     await page.set_input_files(".command-form input[type=file]", file)
     await page.get_by_role("combobox", name="prompt: ").fill(prompt)

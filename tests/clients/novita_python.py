@@ -44,7 +44,7 @@ for line in sys.stdin:
     question = json.loads(line)
     client = NovitaClient(question.pop("key"), base_url=os.environ["NOVITA_API_URL"])
     try:
-        answer = CALLS[question.pop("call")](client, **question)
+        answer = CALLS[question.pop("call")](client, **question)  # type: ignore[operator]
     except NovitaError as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,8 @@ async def test_a_form_is_opened_and_read(bot: Program, mia: Person) -> None:
     card = await animate(mia)
     click = await mia.click(card, "edit")
     assert (await click.wait_modal())["title"] == "Once more"
-    fields, files = {"prompt": "It comes back"}, {}
+    fields: dict[str, Any] = {"prompt": "It comes back"}
+    files: dict[str, Any] = {}
     if bot.name == DISCORD_JS:  # hikari 2 knows no fields but text
         fields, files = {**fields, "length": ["5"], "looks": "painted"}, {"still": ("other.jpg", IMAGE)}
     submit = await click.submit(fields, files=files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ async def program(request: pytest.FixtureRequest, house: Sandbox) -> AsyncIterat
 def novita(sandbox: Sandbox, program: Program) -> Call:
     """Ask the client something, with the sandbox's key unless another is given."""
 
-    async def ask(call: str, **question: object) -> Json:
+    async def ask(call: str, **question: Any) -> Json:
         return await program.ask(call=call, **{"key": sandbox.environment["novita_api_key"], **question})
 
     return ask

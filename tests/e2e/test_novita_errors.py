@@ -114,7 +114,7 @@ LOST = [
     ("kind", "fields"), LOST, ids=[f"{k} {f.get('status', '')}".strip() for k, f in LOST]
 )
 async def test_a_lost_answer_is_asked_about_and_never_paid_twice(
-    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
+    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, Any]
 ) -> None:
     await sandbox.faults.add("novita", kind, method="POST", path=SUBMIT, **fields)
     card = await animate(mia, "stills")
@@ -139,7 +139,7 @@ async def test_novita_unreachable_is_waited_for_since_nothing_was_sent(
     await assert_same_video(sandbox, await video_in(mia, card.id))
 
 
-POLLS = [
+POLLS: list[tuple[str, dict[str, Any]]] = [
     ("error", {"reason": "GET_RESULT_FAILED"}),
     ("error", {"reason": "TASK_NOT_FOUND"}),
     ("error", {"status": 503}),
@@ -154,7 +154,7 @@ POLLS = [
     ("kind", "fields"), POLLS, ids=[f"{k} {v}" for k, f in POLLS for v in (list(f.values()) or [""])]
 )
 async def test_a_failed_poll_is_only_asked_again(
-    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, object]
+    sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str, fields: dict[str, Any]
 ) -> None:
     await sandbox.faults.add("novita", kind, method="GET", path=RESULT, times=2, **fields)
     card = await animate(mia, "stills")

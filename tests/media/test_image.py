@@ -118,12 +118,12 @@ def looks_like(picture: Image.Image, colours: tuple[tuple[int, ...], ...], toler
     return all(near(*pair, tolerance) for pair in zip(corner_colours(picture), colours, strict=True))
 
 
-def test_every_good_file_is_in_the_table():
+def test_every_good_file_is_in_the_table() -> None:
     assert set(MADE) == set(images.GOOD)
 
 
 @pytest.mark.parametrize("name", images.GOOD)
-def test_good(name, tmp_path):
+def test_good(name: str, tmp_path: Path) -> None:
     prepared, picture = made(name, tmp_path)
     form, size, done = MADE[name]
     assert (prepared.format, (prepared.width, prepared.height), prepared.changes) == (
@@ -143,7 +143,7 @@ def test_good(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", images.BAD)
-def test_bad(name, tmp_path):
+def test_bad(name: str, tmp_path: Path) -> None:
     refusal = refused(name, tmp_path)
     assert refusal.rule == images.BAD[name][1]
     assert json.loads(json.dumps(refusal.actual)) == refusal.actual
@@ -178,19 +178,19 @@ def test_bad(name, tmp_path):
         ("webp_bomb", {"width": 16_000, "height": 16_000, "limit": 25_000_000}),
     ],
 )
-def test_a_refusal_names_the_actual_values(name, actual, tmp_path):
+def test_a_refusal_names_the_actual_values(name: str, actual: Any, tmp_path: Path) -> None:
     assert refused(name, tmp_path).actual == actual
 
 
 @pytest.mark.parametrize("name", ["png_cut", "gif_broken", "heic_garbage"])
-def test_a_broken_file_is_named_by_its_kind(name, tmp_path):
+def test_a_broken_file_is_named_by_its_kind(name: str, tmp_path: Path) -> None:
     actual = refused(name, tmp_path).actual
     assert actual["kind"] == {"png": "png", "gif": "gif", "heic": "heif"}[name.split("_")[0]]
     assert actual["detail"]
     assert "0x" not in actual["detail"]
 
 
-def test_a_missing_source_is_not_the_senders_fault(tmp_path):
+def test_a_missing_source_is_not_the_senders_fault(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         prepare(tmp_path / "nowhere", tmp_path / "image", LIMITS)
 
@@ -199,7 +199,7 @@ def test_a_missing_source_is_not_the_senders_fault(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_as_a_viewer_turns_it(orientation, tmp_path):
+def test_every_orientation_is_turned_as_a_viewer_turns_it(orientation: Any, tmp_path: Path) -> None:
     _, picture = made(f"jpeg_orientation_{orientation}", tmp_path)
     red, green, blue, yellow = images.CORNERS
     upright = {  # clockwise from the top left; what the numbers mean: Exif 2.32, 4.6.4, tag 0x112
@@ -220,7 +220,7 @@ def test_every_orientation_is_turned_as_a_viewer_turns_it(orientation, tmp_path)
 @pytest.mark.parametrize(
     "name", ["png_turned", "png_turned_behind", "webp_turned", "heic_turned", "avif_turned"]
 )
-def test_other_formats_are_turned_too(name, tmp_path):
+def test_other_formats_are_turned_too(name: str, tmp_path: Path) -> None:
     _, picture = made(name, tmp_path)
     red, green, blue, yellow = images.CORNERS
     assert looks_like(picture, (yellow, red, green, blue))
@@ -242,17 +242,17 @@ def test_other_formats_are_turned_too(name, tmp_path):
         "avif_animated",
     ],
 )
-def test_colours_stay(name, tmp_path):
+def test_colours_stay(name: str, tmp_path: Path) -> None:
     _, picture = made(name, tmp_path)
     assert looks_like(picture, images.CORNERS, tolerance=40)
 
 
-def test_grey_stays_grey(tmp_path):
+def test_grey_stays_grey(tmp_path: Path) -> None:
     for name in ("png_grey_transparent", "png_16_bit_grey", "png_one_bit"):
         assert made(name, tmp_path)[1].mode == "L"
 
 
-def test_16_bits_become_8_without_clipping(tmp_path):
+def test_16_bits_become_8_without_clipping(tmp_path: Path) -> None:
     _, grey = made("png_16_bit_grey", tmp_path)
     assert [grey.getpixel((x, 150)) for x in (0, 100, 200, 300, 399)] == [0, 64, 128, 192, 255]
     _, colour = made("png_16_bit", tmp_path)
@@ -262,18 +262,18 @@ def test_16_bits_become_8_without_clipping(tmp_path):
 @pytest.mark.parametrize(
     "name", ["png_transparent", "webp_transparent", "heic_transparent", "avif_transparent"]
 )
-def test_transparency_becomes_white(name, tmp_path):
+def test_transparency_becomes_white(name: str, tmp_path: Path) -> None:
     _, picture = made(name, tmp_path)
     assert near(picture.getpixel((300, 200)), (255, 255, 255), 6)
     assert looks_like(picture, images.CORNERS, tolerance=40)
 
 
-def test_one_clear_colour_becomes_white(tmp_path):
+def test_one_clear_colour_becomes_white(tmp_path: Path) -> None:
     _, picture = made("png_one_clear_colour", tmp_path)
     assert looks_like(picture, ((255, 255, 255), *images.CORNERS[1:]))
 
 
-def test_wide_colours_are_brought_to_srgb(tmp_path):
+def test_wide_colours_are_brought_to_srgb(tmp_path: Path) -> None:
     _, picture = made("heic_wide_colours", tmp_path)
     # Display P3's (30, 180, 60) is greener than sRGB can show.
     red, green, _ = corner_colours(picture)[1]
@@ -281,7 +281,7 @@ def test_wide_colours_are_brought_to_srgb(tmp_path):
     assert green > 178
 
 
-def test_a_printers_profile_is_used(tmp_path):
+def test_a_printers_profile_is_used(tmp_path: Path) -> None:
     plain, profiled = (corner_colours(made(name, tmp_path)[1]) for name in ("jpeg_cmyk", "jpeg_cmyk_profile"))
     assert plain != profiled
 
@@ -289,7 +289,7 @@ def test_a_printers_profile_is_used(tmp_path):
 # Sizes
 
 
-def test_the_best_quality_that_fits_is_found(tmp_path):
+def test_the_best_quality_that_fits_is_found(tmp_path: Path) -> None:
     limits = ImageLimits(max_bytes=40_000)
     prepared, picture = made("bmp", tmp_path, limits)
     assert 30_000 < prepared.bytes <= 40_000
@@ -301,7 +301,7 @@ def test_the_best_quality_that_fits_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["jpeg_over_7mb", "png_over_7mb"])
-def test_it_is_scaled_when_quality_would_drop_too_far(name, tmp_path):
+def test_it_is_scaled_when_quality_would_drop_too_far(name: str, tmp_path: Path) -> None:
     limits = ImageLimits(max_bytes=500_000)
     prepared, picture = made(name, tmp_path, limits)
     assert prepared.bytes <= 500_000
@@ -310,7 +310,7 @@ def test_it_is_scaled_when_quality_would_drop_too_far(name, tmp_path):
     assert min(picture.size) >= 300
 
 
-def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
+def test_scaling_keeps_a_ratio_within_its_limit(tmp_path: Path) -> None:
     source = tmp_path / "wide"
     source.write_bytes(images.saved(images.noise(1500, 600), "PNG"))
     for max_bytes in (300_000, 410_000, 777_000):
@@ -319,7 +319,7 @@ def test_scaling_keeps_a_ratio_within_its_limit(tmp_path):
         assert prepared.bytes <= max_bytes
 
 
-def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path):
+def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path: Path) -> None:
     source = tmp_path / "wide"
     source.write_bytes(images.jpeg_of(2005, 802, exif=images.exif(6)))
     prepared = prepare(source, tmp_path / "image", ImageLimits(max_pixels=1_000_000))
@@ -327,19 +327,19 @@ def test_halving_a_huge_jpeg_keeps_a_ratio_within_its_limit(tmp_path):
     assert prepared.changes == ("reencoded", "rotated", "scaled:401x1002")
 
 
-def test_what_cannot_be_made_small_enough_is_refused(tmp_path):
+def test_what_cannot_be_made_small_enough_is_refused(tmp_path: Path) -> None:
     refusal = refused("jpeg_over_7mb", tmp_path, ImageLimits(max_bytes=20_000))
     assert refusal.rule == "too_many_bytes"
     assert refusal.actual["limit"] == 20_000
 
 
-def test_nothing_is_ever_enlarged(tmp_path):
+def test_nothing_is_ever_enlarged(tmp_path: Path) -> None:
     for name in ("webp", "gif", "png_palette"):
         prepared, _ = made(name, tmp_path, ImageLimits(max_bytes=10**9))
         assert (prepared.width, prepared.height) == (640, 480)
 
 
-def test_pixels_are_counted_before_they_are_decoded(tmp_path):
+def test_pixels_are_counted_before_they_are_decoded(tmp_path: Path) -> None:
     refusal = refused("heic", tmp_path, ImageLimits(max_pixels=100_000))
     assert (refusal.rule, refusal.actual) == (
         "too_many_pixels",
@@ -347,12 +347,12 @@ def test_pixels_are_counted_before_they_are_decoded(tmp_path):
     )
 
 
-def test_the_same_file_makes_the_same_image(tmp_path):
+def test_the_same_file_makes_the_same_image(tmp_path: Path) -> None:
     first = made("webp_transparent", tmp_path)[0].path.read_bytes()
     assert made("webp_transparent", tmp_path)[0].path.read_bytes() == first
 
 
-def test_the_place_where_a_photo_was_taken_is_dropped_when_it_is_made_afresh(tmp_path):
+def test_the_place_where_a_photo_was_taken_is_dropped_when_it_is_made_afresh(tmp_path: Path) -> None:
     source = tmp_path / "photo"
     source.write_bytes(images.jpeg_of(640, 480, exif=images.exif(6, gps=True)))
     prepared = prepare(source, tmp_path / "image", LIMITS)

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -64,7 +65,7 @@ async def image_of(pool: MediaPool, tmp_path: Path, name: str = "jpeg", timeout:
     return await pool.prepare_image(images.file(name), tmp_path / name, LIMITS, timeout=timeout)
 
 
-async def test_an_image_comes_back_whole(pool, tmp_path):
+async def test_an_image_comes_back_whole(pool: MediaPool, tmp_path: Path) -> None:
     image = await image_of(pool, tmp_path, "heic_transparent")
     assert image == PreparedImage(
         path=tmp_path / "heic_transparent.jpg",
@@ -76,14 +77,14 @@ async def test_an_image_comes_back_whole(pool, tmp_path):
     )
 
 
-async def test_a_refusal_comes_back_whole(pool, tmp_path):
+async def test_a_refusal_comes_back_whole(pool: MediaPool, tmp_path: Path) -> None:
     with pytest.raises(ImageRejected) as caught:
         await image_of(pool, tmp_path, "jpeg_299x1000")
     assert caught.value.rule == "too_small"
     assert caught.value.actual == {"width": 299, "height": 1000, "limit": 300}
 
 
-async def test_nothing_runs_until_it_is_needed_and_then_it_stays(pool, tmp_path):
+async def test_nothing_runs_until_it_is_needed_and_then_it_stays(pool: MediaPool, tmp_path: Path) -> None:
     assert pool.pids == []
     await image_of(pool, tmp_path)
     first = pool.pids
@@ -94,14 +95,16 @@ async def test_nothing_runs_until_it_is_needed_and_then_it_stays(pool, tmp_path)
     assert len(first) == 1
 
 
-async def test_paths_may_be_relative(pool, tmp_path, monkeypatch):
+async def test_paths_may_be_relative(
+    pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "here").write_bytes(images.data("png"))
     monkeypatch.chdir(tmp_path)
     image = await pool.prepare_image(Path("here"), Path("there"), LIMITS)
     assert image.path == tmp_path / "there.png"
 
 
-async def test_many_at_once_each_get_their_own(tmp_path):
+async def test_many_at_once_each_get_their_own(tmp_path: Path) -> None:
     pool = MediaPool(processes=2)
     names = ["jpeg", "png", "gif", "webp", "bmp", "heic", "avif", "png_palette"]
     made = await asyncio.gather(*(image_of(pool, tmp_path, name) for name in names))
@@ -110,7 +113,7 @@ async def test_many_at_once_each_get_their_own(tmp_path):
     await pool.close()
 
 
-async def test_a_hang_is_a_refusal_and_costs_one_process(pool, tmp_path):
+async def test_a_hang_is_a_refusal_and_costs_one_process(pool: MediaPool, tmp_path: Path) -> None:
     await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGSTOP)
@@ -122,7 +125,9 @@ async def test_a_hang_is_a_refusal_and_costs_one_process(pool, tmp_path):
 
 
 @pytest.mark.parametrize(("end", "rule"), [(signal.SIGSEGV, "corrupt"), (signal.SIGKILL, "too_hard")])
-async def test_a_crash_is_a_refusal_and_costs_one_process(pool, tmp_path, end, rule):
+async def test_a_crash_is_a_refusal_and_costs_one_process(
+    pool: MediaPool, tmp_path: Path, end: Any, rule: str
+) -> None:
     await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGSTOP)  # so that it certainly dies in the middle of the next one
@@ -136,7 +141,7 @@ async def test_a_crash_is_a_refusal_and_costs_one_process(pool, tmp_path, end, r
     assert await image_of(pool, tmp_path)
 
 
-async def test_one_that_died_in_its_sleep_is_replaced(pool, tmp_path):
+async def test_one_that_died_in_its_sleep_is_replaced(pool: MediaPool, tmp_path: Path) -> None:
     await image_of(pool, tmp_path)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGKILL)
@@ -144,7 +149,7 @@ async def test_one_that_died_in_its_sleep_is_replaced(pool, tmp_path):
     assert await image_of(pool, tmp_path)
 
 
-async def test_an_abandoned_answer_reaches_nobody_else(pool, tmp_path):
+async def test_an_abandoned_answer_reaches_nobody_else(pool: MediaPool, tmp_path: Path) -> None:
     await image_of(pool, tmp_path)
     os.kill(pool.pids[0], signal.SIGSTOP)
     asking = asyncio.create_task(image_of(pool, tmp_path, "png"))
@@ -156,7 +161,7 @@ async def test_an_abandoned_answer_reaches_nobody_else(pool, tmp_path):
         await asking
 
 
-async def test_it_can_be_abandoned_at_any_time(pool, tmp_path):
+async def test_it_can_be_abandoned_at_any_time(pool: MediaPool, tmp_path: Path) -> None:
     for steps in range(20):  # also while its process is being started
         asking = asyncio.create_task(image_of(pool, tmp_path))
         for _ in range(steps):
@@ -167,7 +172,7 @@ async def test_it_can_be_abandoned_at_any_time(pool, tmp_path):
     assert await image_of(pool, tmp_path)
 
 
-async def test_the_terminals_signals_are_the_bots_business(pool, tmp_path):
+async def test_the_terminals_signals_are_the_bots_business(pool: MediaPool, tmp_path: Path) -> None:
     await image_of(pool, tmp_path)
     (pid,) = pool.pids
     assert os.getsid(pid) != os.getsid(0)
@@ -177,7 +182,9 @@ async def test_the_terminals_signals_are_the_bots_business(pool, tmp_path):
     assert pool.pids == [pid]
 
 
-async def test_a_process_makes_room_after_its_share(pool, tmp_path, monkeypatch):
+async def test_a_process_makes_room_after_its_share(
+    pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bot.media.pool._SHARE", 2)
     pids = []
     for _ in range(4):
@@ -186,7 +193,7 @@ async def test_a_process_makes_room_after_its_share(pool, tmp_path, monkeypatch)
     assert len(set(pids)) == 2
 
 
-async def test_closing_ends_work_in_hand(tmp_path):
+async def test_closing_ends_work_in_hand(tmp_path: Path) -> None:
     before = children()
     pool = MediaPool()
     await image_of(pool, tmp_path)
@@ -202,19 +209,23 @@ async def test_closing_ends_work_in_hand(tmp_path):
     assert children() <= before
 
 
-async def test_a_process_that_cannot_start_is_nobodys_bad_picture(pool, tmp_path, monkeypatch):
+async def test_a_process_that_cannot_start_is_nobodys_bad_picture(
+    pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bot.media.pool._ROOT", tmp_path)  # there is no `bot` here
     with pytest.raises(MediaPoolError, match="did not start"):
         await image_of(pool, tmp_path)
 
 
-async def test_the_disk_is_nobodys_bad_picture(pool, tmp_path):
+async def test_the_disk_is_nobodys_bad_picture(pool: MediaPool, tmp_path: Path) -> None:
     with pytest.raises(MediaPoolError, match="FileNotFoundError"):
         await pool.prepare_image(images.file("png"), tmp_path / "no" / "such" / "place", LIMITS)
     assert await image_of(pool, tmp_path)
 
 
-async def test_decoders_see_no_secrets(pool, tmp_path, monkeypatch):
+async def test_decoders_see_no_secrets(
+    pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "a token")
     await image_of(pool, tmp_path)
     environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes()
@@ -222,13 +233,13 @@ async def test_decoders_see_no_secrets(pool, tmp_path, monkeypatch):
     assert b"DISCORD_TOKEN" not in environment
 
 
-async def test_the_bot_itself_loads_no_decoder():
+async def test_the_bot_itself_loads_no_decoder() -> None:
     script = "import bot.media.pool, sys; sys.exit(bool({'PIL', 'av', 'pillow_heif'} & set(sys.modules)))"
     bot = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=Path(__file__).parents[2])
     assert await bot.wait() == 0
 
 
-async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path, long_video):
+async def test_it_ends_with_the_bot_even_in_the_middle_of_something(tmp_path: Path, long_video: Path) -> None:
     script = (
         "import asyncio\nfrom pathlib import Path\nfrom bot.media.pool import MediaPool\n"
         "async def main():\n"
@@ -259,7 +270,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-async def test_an_image_does_not_wait_for_a_video(pool, tmp_path, long_video):
+async def test_an_image_does_not_wait_for_a_video(pool: MediaPool, tmp_path: Path, long_video: Path) -> None:
     fitting = asyncio.create_task(pool.fit(long_video, tmp_path / "out.mp4", 10**6))
     await until(lambda: len(pool.pids) == 1)
     os.kill(pool.pids[0], signal.SIGSTOP)
@@ -270,7 +281,7 @@ async def test_an_image_does_not_wait_for_a_video(pool, tmp_path, long_video):
         await fitting
 
 
-async def test_films(pool, tmp_path):
+async def test_films(pool: MediaPool, tmp_path: Path) -> None:
     source = tmp_path / "film.mp4"
     videos.write(source)
     video = await pool.probe(source)
@@ -285,7 +296,7 @@ async def test_films(pool, tmp_path):
     assert caught.value.max_bytes == 500 < caught.value.smallest
 
 
-async def test_a_film_that_takes_too_long(pool, tmp_path, long_video):
+async def test_a_film_that_takes_too_long(pool: MediaPool, tmp_path: Path, long_video: Path) -> None:
     with pytest.raises(MediaPoolError, match="timeout"):
         await pool.fit(long_video, tmp_path / "out.mp4", 10**6, timeout=0.1)
 
@@ -293,7 +304,7 @@ async def test_a_film_that_takes_too_long(pool, tmp_path, long_video):
 @pytest.mark.parametrize(
     "kind", ["jpeg", "png", "webp", "gif", "bmp", "heic", "avif", "webp_animated", "png_animated"]
 )
-async def test_damage_never_gets_further_than_a_refusal(pool, tmp_path, kind):
+async def test_damage_never_gets_further_than_a_refusal(pool: MediaPool, tmp_path: Path, kind: Any) -> None:
     """Flip bytes and cut ends: an image or a refusal comes out, and the process lives on."""
     chance = random.Random(kind)  # noqa: S311
     whole = images.data(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -14,7 +15,7 @@ from bot.media import video
 from tests.support import images, videos
 
 # Each sort: how to make it, and what keeps it from playing inline.
-SORTS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
+SORTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "as it should be": ({"movflags": "faststart"}, ()),
     "with sound": ({"movflags": "faststart", "sound": "aac"}, ()),
     "index at the end": ({}, ("moov_at_end",)),
@@ -43,7 +44,7 @@ SORTS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: Any) -> Any:
     directory = tmp_path_factory.mktemp("films")
 
     def make(sort: str) -> Path:
@@ -54,7 +55,7 @@ def made(tmp_path_factory):
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_probe(sort, made):
+def test_probe(sort: Any, made: Any) -> None:
     path = made(sort)
     found = video.probe(path)
     asked, obstacles = SORTS[sort]
@@ -69,12 +70,12 @@ def test_probe(sort, made):
 
 
 @pytest.mark.parametrize("name", ["text", "html", "random_bytes", "zeros", "empty", "svg", "archive"])
-def test_what_is_no_video(name):
+def test_what_is_no_video(name: str) -> None:
     with pytest.raises(NotAVideo):
         video.probe(images.file(name))
 
 
-def test_a_song_is_no_video(tmp_path):
+def test_a_song_is_no_video(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as output:
         stream = output.add_stream("aac", rate=48_000)
         output.mux(stream.encode(videos.tone(0)))
@@ -83,7 +84,7 @@ def test_a_song_is_no_video(tmp_path):
         video.probe(tmp_path / "song.m4a")
 
 
-def test_a_playlist_opens_nothing_else(made, tmp_path):
+def test_a_playlist_opens_nothing_else(made: Any, tmp_path: Path) -> None:
     playlist = tmp_path / "list.mp4"
     playlist.write_text(
         f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{made('transport stream')}\n#EXT-X-ENDLIST\n"
@@ -93,7 +94,7 @@ def test_a_playlist_opens_nothing_else(made, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-def test_half_a_download_is_never_a_crash(share, made, tmp_path):
+def test_half_a_download_is_never_a_crash(share: Any, made: Any, tmp_path: Path) -> None:
     for sort in ("as it should be", "index at the end", "matroska"):
         half = tmp_path / "half"
         half.write_bytes(images.cut(made(sort).read_bytes(), share))
@@ -109,7 +110,7 @@ def test_half_a_download_is_never_a_crash(share, made, tmp_path):
 @pytest.mark.parametrize(
     "sort", ["index at the end", "fragmented", "quicktime", "matroska", "transport stream"]
 )
-def test_a_new_container_is_enough(sort, made, tmp_path):
+def test_a_new_container_is_enough(sort: Any, made: Any, tmp_path: Path) -> None:
     source = made(sort)
     assert video.probe(source).needs_only_remux
     remuxed = video.remux(source, tmp_path / "remuxed.mp4")
@@ -118,7 +119,7 @@ def test_a_new_container_is_enough(sort, made, tmp_path):
     assert videos.psnr(source, remuxed.path) > 80  # the very same pictures
 
 
-def test_sound_comes_along_into_a_new_container(tmp_path):
+def test_sound_comes_along_into_a_new_container(tmp_path: Path) -> None:
     source = videos.write(tmp_path / "source", container="matroska", sound="aac")
     assert video.remux(source, tmp_path / "remuxed.mp4").audio == "aac"
 
@@ -126,7 +127,7 @@ def test_sound_comes_along_into_a_new_container(tmp_path):
 @pytest.mark.parametrize(
     "sort", ["hevc", "mpeg4", "av1", "vp8 and vorbis's heir", "full colour", "ten bits", "odd", "avi"]
 )
-def test_a_new_encoding_plays_inline(sort, made, tmp_path):
+def test_a_new_encoding_plays_inline(sort: Any, made: Any, tmp_path: Path) -> None:
     source = made(sort)
     before = video.probe(source)
     assert not before.needs_only_remux
@@ -140,7 +141,7 @@ def test_a_new_encoding_plays_inline(sort, made, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.7, 0.4, 0.2])
-def test_it_fits_and_uses_what_it_may(share, tmp_path):
+def test_it_fits_and_uses_what_it_may(share: Any, tmp_path: Path) -> None:
     source = videos.write(tmp_path / "source.mp4", size=(480, 270), seconds=3, bits=6_000_000, sound="aac")
     max_bytes = int(source.stat().st_size * share)
     fitted = video.fit(source, tmp_path / "fitted.mp4", max_bytes)
@@ -152,7 +153,7 @@ def test_it_fits_and_uses_what_it_may(share, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fitted.mp4", "source.mp4"]
 
 
-def test_too_few_bits_make_it_smaller(tmp_path):
+def test_too_few_bits_make_it_smaller(tmp_path: Path) -> None:
     source = videos.write(tmp_path / "source.mp4", size=(640, 360), seconds=2, bits=8_000_000)
     fitted = video.fit(source, tmp_path / "fitted.mp4", 20_000)
     assert fitted.bytes <= 20_000
@@ -160,7 +161,7 @@ def test_too_few_bits_make_it_smaller(tmp_path):
     assert fitted.width / fitted.height == pytest.approx(640 / 360, abs=0.05)
 
 
-def test_what_can_never_fit(tmp_path):
+def test_what_can_never_fit(tmp_path: Path) -> None:
     source = videos.write(tmp_path / "source.mp4")
     with pytest.raises(CannotFit) as caught:
         video.fit(source, tmp_path / "fitted.mp4", 1000)
@@ -168,7 +169,7 @@ def test_what_can_never_fit(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
 
 
-def test_a_tall_film_of_a_phone_stays_upright(tmp_path):
+def test_a_tall_film_of_a_phone_stays_upright(tmp_path: Path) -> None:
     source = tmp_path / "source.mp4"
     with av.open(str(source), "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=24)

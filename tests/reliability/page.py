@@ -103,7 +103,7 @@ def keys() -> dict[str, list[tuple[str, ...]]]:
     """List the experiments there are, table by table, in the order of the page."""
     from tests.reliability import test_crashes, test_faults
 
-    return {"crashes": test_crashes.KEYS, "faults": test_faults.KEYS}
+    return {"crashes": [*test_crashes.KEYS], "faults": [*test_faults.KEYS]}
 
 
 def rows_of_page() -> list[str]:

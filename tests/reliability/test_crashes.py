@@ -54,7 +54,7 @@ class Crash:
         )
 
 
-LIMBO = {"end": "Unconfirmed", "paid": 0}
+LIMBO: dict[str, Any] = {"end": "Unconfirmed", "paid": 0}
 BUSY, LOST, FAILS, LOCKED, TARDY, DIED = list(STORIES)[1:]
 
 ROAD = [
@@ -165,7 +165,7 @@ KEYS += [TWENTY, *((DECIDING.format(at),) for at in DECISIONS)]
 async def test_a_crash_costs_nobody_anything(world: World, crash: Crash) -> None:
     prompt = world.prompt(fails=crash.story == FAILS)
     await _arrange(world, crash)
-    settings = {"KINORA_RENDER_TIMEOUT_MINUTES": "0.01"} if crash.story == TARDY else {}
+    settings: dict[str, Any] = {"KINORA_RENDER_TIMEOUT_MINUTES": "0.01"} if crash.story == TARDY else {}
     bot = await world.bot(**settings).start(dies_at=crash.at)
     channel = await world.channel()
     run = await world.mia.run("animate", channel, {"prompt": prompt}, files=IMAGE)

@@ -104,7 +104,7 @@ def expected(fault: Fault) -> tuple[str, str]:
 async def test_a_fault_costs_nobody_anything(worlds: Worlds, request_: str) -> None:
     results = await asyncio.gather(
         *(
-            worlds.run(lambda world, fault=fault: _meet(world, fault), impatient=fault.kind == SILENCE)
+            worlds.run(lambda world, fault=fault: _meet(world, fault), impatient=fault.kind == SILENCE)  # type: ignore[misc]
             for fault in chosen(request_)
         ),
         return_exceptions=True,

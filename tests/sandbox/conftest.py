@@ -175,7 +175,7 @@ class GatewayClient:
         message = await self.socket.receive(timeout=10)
         if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
             raise ConnectionError(self.socket.close_code)
-        data = message.data if self._decompress is None else self._decompress(message.data)
+        data = message.data if self._decompress is None else self._decompress(message.data)  # type: ignore[operator]
         payload: Json = json.loads(data)
         self.sequence = payload["s"] or self.sequence
         return payload

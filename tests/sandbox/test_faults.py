@@ -7,7 +7,7 @@ import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -40,7 +40,7 @@ class Site:
             return answer
 
 
-async def serve(tmp_path: Path, side: str) -> AsyncIterator[Site]:
+async def serve(tmp_path: Path, side: Literal["discord", "novita"]) -> AsyncIterator[Site]:
     faults, journal = Faults(), Journal()
     app = web.Application(
         middlewares=[journal.middleware(side), faults.middleware(side, ANSWERS[side])], client_max_size=2**20

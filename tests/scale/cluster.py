@@ -14,10 +14,11 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import dict_row
 
-from bench import soak
 from sandbox.client import Interaction, Message, Sandbox
 from tests.scale.house import GUILDS, PLACES
 from tests.scale.process import STOPPED
+from tests.soak import checks, records
+from tests.soak.plan import BALANCE
 from tests.support.kinora import Kinora
 from tests.support.sandbox import new_sandbox
 from tests.support.steps import an_image, count_videos, visible
@@ -57,7 +58,7 @@ class Cluster:
     def __init__(self, sandbox: Sandbox, warm: Warm, folder: Path, url: str) -> None:
         self.sandbox = sandbox
         self.url = url
-        self.recorder = soak.Recorder(sandbox)
+        self.recorder = records.Recorder(sandbox)
         self.mishaps: list[float] = []
         """When something was done to a process."""
         self._warm = warm
@@ -165,7 +166,7 @@ class Cluster:
             recorder=self.recorder,
             happened=SimpleNamespace(kills=self.mishaps),
         )
-        violations = soak.check(await soak.gather(seen))  # type: ignore[arg-type]
+        violations = checks.check(await checks.gather(seen))  # type: ignore[arg-type]
         assert violations == [], "\n".join([*map(str, violations), self.log])
 
     @property
@@ -192,7 +193,7 @@ class Cluster:
 @asynccontextmanager
 async def new_cluster(warm: Warm, folder: Path, url: str) -> AsyncIterator[Cluster]:
     """Start a sandbox with four servers, and end it with every process of the bot."""
-    async with new_sandbox(warm, folder, "tests.scale.house", balance=soak.BALANCE) as sandbox:
+    async with new_sandbox(warm, folder, "tests.scale.house", balance=BALANCE) as sandbox:
         cluster = Cluster(sandbox, warm, folder, url)
         recording = asyncio.create_task(cluster.recorder.run())
         try:

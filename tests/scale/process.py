@@ -46,7 +46,7 @@ class Stop(crashing.Point):
 
 def wrap_requests(stop: Stop) -> None:
     """Put points around the fence's own, in every HTTP session."""
-    before, after = (aiohttp.TraceConfig(trace_config_ctx_factory=lambda **_: {}) for _ in range(2))
+    before, after = (aiohttp.TraceConfig(trace_config_ctx_factory=lambda **_: {}) for _ in range(2))  # type: ignore[arg-type]
 
     async def starting(_session: object, request: dict[str, Any], params: Any) -> None:
         line = f"{params.method} {params.url.with_query(None)}"
@@ -66,9 +66,9 @@ def wrap_requests(stop: Stop) -> None:
             stop.reached(f"half {request['name']}")
 
     for trace, there in ((before, connected), (after, checked)):
-        trace.on_request_start.append(starting)
-        trace.on_request_headers_sent.append(there)
-    before.on_request_chunk_sent.append(sending)
+        trace.on_request_start.append(starting)  # type: ignore[arg-type]
+        trace.on_request_headers_sent.append(there)  # type: ignore[arg-type]
+    before.on_request_chunk_sent.append(sending)  # type: ignore[arg-type]
     make = aiohttp.ClientSession.__init__
 
     def traced(self: aiohttp.ClientSession, *args: Any, trace_configs: Any = None, **kwargs: Any) -> None:

@@ -98,8 +98,8 @@ async def test_the_first_revisions_statements_work_on_todays_tables(
     worker, _ = await cluster.start("worker", "gateway")
     assert await cluster.outcome(await cluster.ended("accepted")) == (1, 1, "Done"), worker.text
     # What died with the paid request on its way is in doubt, whoever wrote it.
-    row = await cluster.ended("submitting")
-    assert (row["state"], (await cluster.outcome(row))[:2]) == ("unconfirmed", (0, 0))
+    doubtful = await cluster.ended("submitting")
+    assert (doubtful["state"], (await cluster.outcome(doubtful))[:2]) == ("unconfirmed", (0, 0))
     await until(lambda: cluster.rows("SELECT * FROM procrastinate_jobs") == [])
 
 

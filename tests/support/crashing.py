@@ -119,7 +119,7 @@ def wrap_migrations(point: Point) -> None:
 
 def wrap_requests(point: Point) -> None:
     """Put points into every HTTP request, whoever makes it."""
-    trace = aiohttp.TraceConfig(trace_config_ctx_factory=lambda **_: {"left": 0})
+    trace = aiohttp.TraceConfig(trace_config_ctx_factory=lambda **_: {"left": 0})  # type: ignore[arg-type]
 
     def name(params: Any) -> str:
         line = f"{params.method} {params.url.with_query(None)}"
@@ -141,8 +141,8 @@ def wrap_requests(point: Point) -> None:
         point.reached(f"answered {name(params)}")
 
     trace.on_request_start.append(starting)
-    trace.on_request_headers_sent.append(headed)
-    trace.on_request_chunk_sent.append(sent)
+    trace.on_request_headers_sent.append(headed)  # type: ignore[arg-type]
+    trace.on_request_chunk_sent.append(sent)  # type: ignore[arg-type]
     trace.on_request_end.append(answered)
     make = aiohttp.ClientSession.__init__
 
@@ -166,7 +166,7 @@ def wrap_downloads(point: Point) -> None:
         chunks = whole(self, size)
         return halved(chunks) if _downloading.get() else chunks
 
-    aiohttp.StreamReader.iter_chunked = iter_chunked  # type: ignore[method-assign]
+    aiohttp.StreamReader.iter_chunked = iter_chunked  # type: ignore[assignment, method-assign]
 
 
 def main(text: str) -> int:

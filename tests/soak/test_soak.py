@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.soak import Evidence, Happened, Plan, Report, Seen, check, soak
+from tests.soak.__main__ import Report, soak
+from tests.soak.checks import Evidence, check
+from tests.soak.plan import Happened, Plan
+from tests.soak.records import Seen
 
 
 @pytest.mark.timeout(300)  # half a minute on two free cores
