@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from sandbox.client import Sandbox
@@ -113,6 +114,11 @@ class Kinora:
             url = await self._engine.database(empty=self._empty)
             self._environ["DATABASE_URL"], self._owned = url, Reader(url)
 
+    @property
+    def database_url(self) -> str:
+        """The URL of its database."""
+        return self._environ.get("DATABASE_URL", f"sqlite:///{self.folder}/data/kinora.db")
+
     def rows(self) -> list[dict[str, Any]]:
         """Read the ledger, as anybody may beside a running bot."""
         if self._owned is not None:
@@ -123,6 +129,17 @@ class Kinora:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("select * from jobs")]
+
+    def execute(self, statement: str, *values: object) -> None:
+        """Change the database from outside, as another version does; a value's place is a question mark."""
+        url = self.database_url
+        if not url.startswith("sqlite:"):
+            with psycopg.connect(url, autocommit=True) as server:
+                server.execute(statement.replace("?", "%s").encode(), values)
+            return
+        file = self.folder / url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
+            connection.execute(statement, values)
 
     async def close(self) -> None:
         """End the process, if there is one, and give back the database."""
