@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from bot.errors import OutdatedVersion, RateLimited, TemporaryError
+from bot.errors import RateLimited, TemporaryError
 
 RETRY_SECONDS = 3600.0
 """How long, in seconds, a step is tried while the other side is away."""
@@ -31,12 +31,8 @@ class RetryBudget:
         self._tries = 0
 
     def allows(self, trouble: TemporaryError) -> bool:
-        """Tell whether to go on; a full queue, or a newer version's turn, is no trouble, only a wait."""
-        return (
-            isinstance(trouble, RateLimited | OutdatedVersion)
-            or self._ends is None
-            or time.monotonic() < self._ends
-        )
+        """Tell whether to go on; a full queue is no trouble, only a wait."""
+        return isinstance(trouble, RateLimited) or self._ends is None or time.monotonic() < self._ends
 
     def delay(self, trouble: TemporaryError) -> float:
         """Return how many seconds to wait before the next try."""

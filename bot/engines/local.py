@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from bot.domain.job import QueueLease
+from bot.errors import OutdatedVersion
 from bot.jobs.runner import JobRunner
 from bot.store.jobs import JobStore
 
@@ -16,12 +17,13 @@ RETRY_SECONDS = 15.0
 
 
 class LocalEngine:
-    """Runs each job as an asyncio task of this process."""
+    """Runs each job as an asyncio task of this process; `alone`: nobody else can, so none is let go of."""
 
-    def __init__(self, store: JobStore, runner: JobRunner) -> None:
+    def __init__(self, store: JobStore, runner: JobRunner, *, alone: bool = True) -> None:
         self._store = store
         self._runner = runner
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._alone = alone
+        self._tasks: dict[str, asyncio.Task[bool]] = {}
         self._leases: dict[str, QueueLease] = {}
         self._stopped = False
 
@@ -60,13 +62,16 @@ class LocalEngine:
         """Tell whether a job is being run here."""
         return job_id in self._tasks
 
-    async def ended(self, job_id: str) -> bool:
-        """Wait for the end of a job's run; False: it did not come there, for this engine is stopped."""
+    async def ended(self, job_id: str) -> bool | None:
+        """Wait for the end of a job's run: False for one that only a newer version can go on with.
+
+        None: it did not come there, for this engine is stopped.
+        """
         while (running := self._tasks.get(job_id)) is not None:
             await asyncio.wait([running])
             if not running.cancelled():
-                return True
-        return False
+                return running.result()
+        return None
 
     async def stop(self) -> None:
         """Let go of every job where it stands, once the paid requests on their way are written down."""
@@ -78,12 +83,18 @@ class LocalEngine:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._runner.drain(STOP_SECONDS)
 
-    async def _run(self, job_id: str) -> None:
-        """Run to the end; what nobody foresaw is logged and tried again later, for the job is not over."""
+    async def _run(self, job_id: str) -> bool:
+        """Run to the end; what nobody foresaw is logged and tried again later, for the job is not over.
+
+        Return False for a job that is left to a newer version, elsewhere.
+        """
         while True:
             try:
                 await self._runner.run(job_id, self._leases.get(job_id))
-                return
+                return True
+            except OutdatedVersion:
+                if not self._alone:
+                    return False
             except Exception:
                 log.exception("job %s stopped on an unexpected error; it is taken up again", job_id)
             await asyncio.sleep(RETRY_SECONDS)

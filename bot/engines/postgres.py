@@ -38,6 +38,8 @@ STALLED_SECONDS = 15.0
 SWEEP_SECONDS = 5.0
 SIGN_OFF_SECONDS = 1.0
 IMAGE_SECONDS = 30.0
+LEAVE_SECONDS = 5.0
+"""For how long what only a newer version can run is left in the queue, before anybody takes it again."""
 BITE = 500
 """How many jobs of dead workers are queued again before others may look too."""
 QUEUE = "jobs"
@@ -108,7 +110,7 @@ class PostgresEngine:
         self._runner = runner
         self._coordination = Coordination(database)
         self._queue_rows = WorkerRows(database, store)
-        self._local = LocalEngine(store, runner)
+        self._local = LocalEngine(store, runner, alone=False)
         self._works = works
         self._tasks: list[asyncio.Task[None]] = []
         self._worker_ids: set[int] = set()
@@ -161,27 +163,36 @@ class PostgresEngine:
         """Have a job run here; Procrastinate counts it as this worker's for as long."""
         lease = QueueLease(context.job.id or 0, context.job.worker_id or 0)
         self._worker_ids.add(lease.worker_id)
-        await self._let_pay(job_id)
-        if afresh:
-            self._local.reschedule(job_id, lease)
-        else:
-            self._local.submit(job_id, lease)
-        if not await self._local.ended(job_id):
+        ended: bool | None = False
+        if await self._let_pay(job_id):
+            if afresh:
+                self._local.reschedule(job_id, lease)
+            else:
+                self._local.submit(job_id, lease)
+            ended = await self._local.ended(job_id)
+        if ended is None:
             await asyncio.Event().wait()  # stopped: it is let go of when the paid requests are written down
+        if not ended or await self._store.is_newer(job_id):
+            # The row is how a newer version's worker hears of it, so it is not taken out of the queue here.
+            await self._queue_rows.leave(lease.row_id, lease.worker_id, LEAVE_SECONDS)
 
-    async def _let_pay(self, job_id: str) -> None:
+    async def _let_pay(self, job_id: str) -> bool:
         """Leave a job alone for a while that another run may just be paying for.
 
         That run may be alive: the database was away, say, and so was its heartbeat. Should it be dead, then
-        its asker hears a little later that nobody can tell what became of the order.
+        its asker hears a little later that nobody can tell what became of the order. Return False for a job
+        in a state that only a newer version knows.
         """
         while not self._local.runs(job_id):
             job = await self._store.get(job_id, patience=None)
-            if job is None or job.state is not State.SUBMITTING:
-                return
+            if job is None:
+                return not await self._store.is_newer(job_id)
+            if job.state is not State.SUBMITTING:
+                break
             if time.time() > (job.task.submitted_at or 0) + 2 * STALLED_SECONDS:
-                return
+                break
             await asyncio.sleep(min(1.0, STALLED_SECONDS))
+        return True
 
     async def _work(self) -> None:
         """Keep a worker running; Procrastinate's ends when the database restarts."""

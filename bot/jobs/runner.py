@@ -86,6 +86,7 @@ class JobRunner:
         self._config = config
         self._submission = Submission(store, novita)
         self._polled = 0
+        self._outdated = False
 
     async def drain(self, seconds: float) -> None:
         """Wait some seconds, at most, until the paid requests on their way are answered and written down."""
@@ -102,7 +103,7 @@ class JobRunner:
         self._images.drop(job_id)
 
     async def run(self, job_id: str, lease: QueueLease | None = None) -> None:
-        """Take a job from wherever it stands to its end, and tell people how it ended."""
+        """Take a job from where it stands to its end; raises `OutdatedVersion` if newer ones are to pay."""
         try:
             job = await self._store.claim(job_id, lease)
             fencing.set_job(job)
@@ -110,6 +111,11 @@ class JobRunner:
                 job = await step(job)
         except LeaseLost:
             log.info("job %s: another run has it", job_id)
+        except OutdatedVersion as error:
+            # Once at ERROR: it is the same for every job, each time it is tried.
+            level, self._outdated = logging.INFO if self._outdated else logging.ERROR, True
+            log.log(level, "job %s: this version is too old to pay (%s): upgrade it", job_id, error)
+            raise
         finally:
             self._admission.nudge()
             self._images.drop(job_id)
@@ -139,8 +145,12 @@ class JobRunner:
         try:
             job = await self._post_card(job, model)
             job = await self._wait_for_turn(job)
+            await self._store.check_version()  # asked again where it counts; an image need not come for this
             image = await self._with_retries(job, lambda: self._image(job, model), Waiting)
             return await self._submit(job, model, image)
+        except OutdatedVersion:
+            self._notifier.update_card(job, Waiting(because="outdated"))
+            raise
         except ImageRejected as error:
             return await self._store.fail(job, "still_refused", error.rule)
         except (PermanentError, TemporaryError, ImageUnreachable) as error:
@@ -199,7 +209,10 @@ class JobRunner:
         while True:
             job, trouble = await self._submission.submit(job, model, image)
             if trouble is None:
+                self._outdated = False
                 return job
+            if isinstance(trouble, OutdatedVersion):
+                raise trouble
             if not budget.allows(trouble):
                 return await self._store.fail(job, "novita_away", str(trouble))
             delay = budget.delay(trouble)
@@ -210,8 +223,7 @@ class JobRunner:
                 self._notifier.update_card(job, Waiting(because="busy"))
                 job = await self._wait_for_turn(job)
             else:
-                because = "outdated" if isinstance(trouble, OutdatedVersion) else "novita_away"
-                self._notifier.update_card(job, Waiting(because=because))
+                self._notifier.update_card(job, Waiting(because="novita_away"))
                 await asyncio.sleep(delay)
 
     # --- submitting: found so after a crash -----------------------------------------------------------------

@@ -59,7 +59,6 @@ class Submission:
                 job = await self._store.move(job, State.SUBMITTING, submitted_at=time.time())
                 answer = await self._novita.submit(model, job.request, file, job.source.format)
         except OutdatedVersion as error:
-            log.error("job %s: this version of Kinora is too old to pay (%s): upgrade it", job.id, error)
             return job, error
         except NotSent as error:
             return await self._not_now(job, TemporaryError(str(error)))

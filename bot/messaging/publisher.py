@@ -366,8 +366,14 @@ def _footers(message: discord.Message) -> list[str]:
 
 
 def _custom_ids(message: discord.Message) -> list[str]:
-    rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
-    return [getattr(child, "custom_id", None) or "" for row in rows for child in row.children]
+    """List the custom ids of a message's components, at any depth: later versions may nest them."""
+    found: list[str] = []
+    left: list[Any] = list(message.components)
+    while left:
+        part = left.pop()
+        found.append(getattr(part, "custom_id", None) or "")
+        left += [*getattr(part, "children", ()), *filter(None, [getattr(part, "accessory", None)])]
+    return found
 
 
 def _is_card(message: discord.Message, job: Job) -> bool:

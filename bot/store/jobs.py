@@ -115,6 +115,11 @@ class JobStore:
         found = await self._database.read(jobs.select().where(jobs.c.id == job_id, KNOWN), patience)
         return job_of(found[0]) if found else None
 
+    async def is_newer(self, job_id: str) -> bool:
+        """Tell whether a job is in a state that only a newer version knows."""
+        query = sa.select(jobs.c.id).where(jobs.c.id == job_id, ~KNOWN)
+        return bool(await self._database.read(query))
+
     async def jobs_of(self, user_id: int, limit: int = 25) -> list[Job]:
         """List somebody's latest jobs, newest first."""
         query = jobs.select().where(jobs.c.requester_id == user_id, KNOWN)
@@ -173,6 +178,10 @@ class JobStore:
             return changed
 
         return await self._database.transact(change)
+
+    async def check_version(self) -> None:
+        """Raise `OutdatedVersion` when the database lets only newer versions pay."""
+        await self._database.transact(self._check_version)
 
     async def owns(self, job: Job) -> bool:
         """Tell whether the job is still this run's."""

@@ -150,5 +150,10 @@ shared = sa.Table(
 )
 # Procrastinate's own table, as far as the store looks at it.
 queue = sa.table(
-    "procrastinate_jobs", sa.column("id"), sa.column("worker_id"), sa.column("status"), sa.column("args")
+    "procrastinate_jobs",
+    sa.column("id"),
+    sa.column("worker_id"),
+    sa.column("status"),
+    sa.column("args"),
+    sa.column("scheduled_at"),
 )

@@ -48,6 +48,16 @@ class WorkerRows:
         """Take a row out of the queue, unless it is another worker's by now."""
         await self._database.write(queue.delete().where(queue.c.id == row_id, queue.c.worker_id == worker_id))
 
+    async def leave(self, row_id: int, worker_id: int, seconds: float) -> None:
+        """Queue a row again that this worker has, for whoever looks after some seconds."""
+        later = sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        statement = (
+            queue.update()
+            .where(queue.c.id == row_id, queue.c.worker_id == worker_id, _STATUS == "doing")
+            .values(status=sa.text("'todo'"), worker_id=None, scheduled_at=later)
+        )
+        await self._database.write(statement)
+
     async def hand_back(self, worker_ids: Collection[int], patience: float) -> None:
         """Queue again all that some workers have; raises `DatabaseUnavailable` after `patience` seconds."""
         statement = (

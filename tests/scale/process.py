@@ -1,9 +1,10 @@
 """The bot as it ships, with a quick heart, and stopped on purpose: `python -m tests.scale.process ROLE`.
 
 Without KINORA_SLOW_HEART=1, heartbeats and what hangs together with them are many times as fast as in the
-product, in about the same proportions. With KINORA_STOP_AT=LABEL:N, the process stops itself (SIGSTOP) the
-N-th time it gets there, and says so; who wakes it (SIGCONT) finds it in the middle of what it was doing. The
-points around commits are those of `tests.support.crashing`. Those of a request (named as there) are
+product, in about the same proportions. With KINORA_PAYING_VERSION=N it is of that version where the database
+names the oldest that may pay. With KINORA_STOP_AT=LABEL:N, the process stops itself (SIGSTOP) the N-th time
+it gets there, and says so; who wakes it (SIGCONT) finds it in the middle of what it was doing. The points
+around commits are those of `tests.support.crashing`. Those of a request (named as there) are
 
 "connected REQUEST": a connection is there, nothing of the request was sent, the database was not asked yet;
 "checked REQUEST": the same, and the database was asked, and had nothing against it;
@@ -24,12 +25,13 @@ from bot import client
 from bot.__main__ import main as run_bot
 from bot.engines import local, postgres
 from bot.jobs import fencing
-from bot.store import database, worker_rows
+from bot.store import database, jobs, worker_rows
 from tests.support import crashing
 
 STOPPED = "stopped at "
 STALLED_SECONDS = 2.0
 SWEEP_SECONDS = 0.4
+LEAVE_SECONDS = 0.5
 
 
 class Stop(crashing.Point):
@@ -82,6 +84,7 @@ def quicken() -> None:
     postgres.HEARTBEAT_SECONDS = 0.4
     postgres.STALLED_SECONDS = STALLED_SECONDS
     postgres.SWEEP_SECONDS = SWEEP_SECONDS
+    postgres.LEAVE_SECONDS = LEAVE_SECONDS
     local.RETRY_SECONDS = 1.0
     fencing.STALE = 0.4
     worker_rows.ORPHANED_AFTER = 1.0
@@ -95,6 +98,8 @@ def main(arguments: list[str]) -> int:
     """Run the bot in a role."""
     if os.environ.get("KINORA_SLOW_HEART") != "1":
         quicken()
+    if version := os.environ.get("KINORA_PAYING_VERSION"):
+        jobs.PAYING_VERSION = int(version)
     if at := os.environ.get("KINORA_STOP_AT"):
         stop = Stop(at)
         crashing.wrap_store(stop)
