@@ -92,7 +92,7 @@ soak: $(DEV) ## 1,000 jobs with random faults and 50 kills: none lost, none doub
 	@$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 reliability: $(DEV) ## run every crash and fault experiment and write docs/reliability.md from them
-	@KINORA_WRITE_RELIABILITY=1 $(BIN)/python -m pytest -m '' tests/reliability
+	@$(BIN)/python -m tests.reliability.page
 
 setup: $(DEV) ## the virtual environment with everything pinned
 

@@ -101,7 +101,9 @@ class Cluster:
     def _connection(self) -> psycopg.Connection[Json]:
         """Connect once: tests look often, and a connection is a process of the server's."""
         if self._connected is None:
-            self._connected = psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
+            self._connected = psycopg.connect(
+                self.url, autocommit=True, row_factory=dict_row, prepare_threshold=None
+            )
         return self._connected
 
     def row(self, prompt: str) -> Json | None:
