@@ -81,7 +81,7 @@ class Kinora(Supervisor):
     ) -> Self:
         """Start a process; by default, wait until people can use it."""
         since = len(self.log)
-        await self._make_database()
+        await self.make_database()
         start = self._warm.start if self._warm else cold
         self.adopt(
             await start(module or self._module, *arguments, cwd=str(self.folder), environ=self._environ)
@@ -90,7 +90,7 @@ class Kinora(Supervisor):
             await self.wait_for_log(ONLINE, since, seconds)
         return self
 
-    async def _make_database(self) -> None:
+    async def make_database(self) -> None:
         """Make the bot's database before its first start; later ones find that time has passed in it."""
         if self._owned is not None:
             # As if whoever died here had been dead for long: how soon that is found out is tested elsewhere.
