@@ -203,7 +203,7 @@ class JobStore:
         old = interactions.c.seen_at < now - REMEMBER_INTERACTIONS
         await connection.execute(interactions.delete().where(old))
         statement = self._database.insert(interactions).values(**vars(interaction), job_id=job_id)
-        if (await connection.execute(statement.on_conflict_do_nothing())).rowcount:
+        if await _inserted(connection, statement.on_conflict_do_nothing().returning(interactions.c.id)):
             return
         acted = sa.select(interactions.c.job_id).where(interactions.c.id == interaction.id)
         if (await connection.execute(acted)).scalar() != job_id:
@@ -212,7 +212,7 @@ class JobStore:
     async def _insert(self, connection: AsyncConnection, job: Job) -> None:
         """Write a new job down and queue it, unless that was done and only its answer lost."""
         statement = self._database.insert(jobs).values(values_of(job)).on_conflict_do_nothing()
-        if (await connection.execute(statement)).rowcount:
+        if await _inserted(connection, statement.returning(jobs.c.id)):
             await self._enqueue(connection, job.id)
 
     async def _enqueue(self, connection: AsyncConnection, job_id: str, afresh: bool = False) -> None:
@@ -240,6 +240,11 @@ class JobStore:
                 }
                 statement = self._database.insert(publications).values(values).on_conflict_do_nothing()
                 await connection.execute(statement)
+
+
+async def _inserted(connection: AsyncConnection, statement: sa.Executable) -> bool:
+    """Tell whether a row was inserted: by what it returns, for PostgreSQL's count of rows is not known."""
+    return (await connection.execute(statement)).first() is not None
 
 
 async def _change(
