@@ -210,6 +210,24 @@ async def test_a_run_that_was_overtaken_pays_nothing(world: World, entry: str) -
     assert world.notifier.of(job.id, "verdict") == []
 
 
+async def test_a_run_that_was_overtaken_writes_nothing_in_the_same_state_either(world: World) -> None:
+    job = await world.accept()
+    early_hold = world.journal.hold("image …")
+    early = asyncio.create_task(world.run(job))
+    await reached(early_hold.reached)
+    late_hold = world.journal.hold("row: submitting …")
+    late = asyncio.create_task(world.run(job))
+    await reached(late_hold.reached)
+    before = await world.row(job.id)
+    early_hold.open.set()
+    await early
+    assert await world.row(job.id) == before
+    assert world.journal.count("submit …") == 0
+    late_hold.open.set()
+    assert (await late).state is State.DELIVERED
+    assert world.novita.prompts == [job.request.prompt]
+
+
 async def test_an_answer_that_comes_after_another_run_took_the_job_changes_nothing(world: World) -> None:
     job = await world.accept()
     hold = world.journal.hold("arrived")
@@ -441,6 +459,19 @@ async def test_an_outdated_version_leaves_the_job_accepted_and_says_so(
     assert world.novita.prompts == [job.request.prompt]
 
 
+async def test_a_version_that_becomes_outdated_at_the_last_moment_pays_nothing(world: World) -> None:
+    job = await world.accept()
+    hold = world.journal.hold("row: submitting …")
+    running = asyncio.create_task(world.run(job))
+    await reached(hold.reached)
+    await name_oldest(world, str(PAYING_VERSION + 1))
+    hold.open.set()
+    with pytest.raises(OutdatedVersion):
+        await running
+    assert ((await world.row(job.id)).state, world.journal.count("submit …")) == (State.ACCEPTED, 0)
+    assert world.notifier.stages_of(job.id)[-1] == Waiting(because="outdated")
+
+
 async def test_an_outdated_version_still_ends_what_was_paid(world: World) -> None:
     await name_oldest(world, str(PAYING_VERSION + 1))
     job = await world.run(await world.standing("rendering"))
@@ -583,6 +614,7 @@ async def test_a_late_look_finds_the_video_and_brings_it(world: World) -> None:
     assert world.clock.now >= began + 600  # not before its time
     assert (job.outcome.check_at, job.outcome.notified, job.outcome.reason) == (None, True, "")
     assert len(world.notifier.of(job.id, "video")) == 1
+    assert world.notifier.shown[job.id] is State.DELIVERED  # the card said that it was given up
     assert world.novita.prompts == []
     assert await world.store.open_jobs() == []
 
