@@ -678,6 +678,12 @@ async def test_the_next_place_is_written_down_before_anything_is_posted_there(wo
     assert job.destination.target_id == video.channel_id
 
 
+async def test_a_row_without_a_place_learns_where_its_video_went(world: World) -> None:
+    job = await world.run(await world.standing("rendered", target_id=None))
+    (video,) = world.notifier.of(job.id, "video")
+    assert (job.state, job.destination.target_id) == (State.DELIVERED, video.channel_id)
+
+
 async def test_after_a_crash_it_is_looked_for_in_the_next_place(world: World) -> None:
     job = await world.standing("rendered")
     world.notifier.close(job.destination.target_id or 0, GONE)
