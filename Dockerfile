@@ -21,7 +21,7 @@ COPY bot ./bot
 COPY cogs ./cogs
 
 USER kinora
-# The ledger: without a volume, a new container would forget renders that are paid for.
+# The database: without a volume, a new container would forget renders that are paid for.
 VOLUME /data
 
 STOPSIGNAL SIGTERM

@@ -127,17 +127,17 @@ class Kinora(commands.Bot):
 
     @property
     def connected(self) -> bool:
-        """Tell whether the gateway is up."""
+        """Return whether the gateway is up."""
         ws: discord.gateway.DiscordWebSocket | None = self.ws
         return ws is not None and ws.open
 
     async def on_ready(self) -> None:
-        """Say that people can use it now (again after each new gateway session)."""
+        """Log that people can use it now (again after each new gateway session)."""
         count = len(self.guilds)
         log.info("online: in %d server%s", count, "" if count == 1 else "s")
 
     async def on_resumed(self) -> None:
-        """Say that a lost gateway connection is back, with nothing missed."""
+        """Log that a lost gateway connection is back, with nothing missed."""
         log.info("online: back")
 
     # --- commands -------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ class ShardedKinora(Kinora, commands.AutoShardedBot):
 
     @property
     def connected(self) -> bool:
-        """Tell whether every shard of this process is up."""
+        """Return whether every shard of this process is up."""
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
@@ -197,7 +197,7 @@ class ShardedKinora(Kinora, commands.AutoShardedBot):
 
 
 def client_for(settings: Settings, coordination: Coordination, **options: Any) -> Kinora:
-    """Make the client for the shards that this process was given."""
+    """Return the client for the shards that this process was given."""
     shards = settings.shards
     if shards.count == 1:
         return Kinora(settings, coordination, **options)
@@ -214,7 +214,7 @@ async def _point_at(api_url: str) -> None:
 
 
 def short(error: BaseException) -> str:
-    """Name an error without the addresses that its text may hold."""
+    """Return an error's name without the addresses that its text may hold."""
     if isinstance(error, discord.HTTPException):
         return f"HTTP {error.status}, code {error.code}"
     return type(error).__name__

@@ -27,7 +27,7 @@ class Redacted(logging.Formatter):
         self._secrets = sorted(secrets, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the record's text without secrets."""
+        """Return the record's text without secrets."""
         text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "<secret>")
@@ -37,7 +37,7 @@ class Redacted(logging.Formatter):
 
 
 def _without_trace(record: logging.LogRecord) -> bool:
-    """Say in one line that the gateway was lost; discord.py adds a traceback each time."""
+    """Put into one line that the gateway was lost; discord.py adds a traceback each time."""
     if "reconnect" in str(record.msg) and record.exc_info:
         kind = record.exc_info[0]
         record.msg = f"gateway lost ({kind.__name__ if kind else 'closed'}): {record.msg}"
@@ -46,7 +46,7 @@ def _without_trace(record: logging.LogRecord) -> bool:
 
 
 def _briefly(record: logging.LogRecord) -> bool:
-    """Say in one line what the queue and its connections have to say while the database is away."""
+    """Put into one line what the queue and its connections have to say while the database is away."""
     if record.name.startswith(("procrastinate", "psycopg")):
         record.msg, record.args = " ".join(record.getMessage().split()), ()
         if record.exc_info:
@@ -55,7 +55,7 @@ def _briefly(record: logging.LogRecord) -> bool:
 
 
 def _no_choices(record: logging.LogRecord) -> bool:
-    """Say in one line that nothing could be offered while somebody typed; discord.py adds a traceback."""
+    """Put into one line that nothing could be offered while somebody typed; discord.py adds a traceback."""
     error = record.exc_info[1] if record.exc_info else None
     ours = isinstance(error, (KinoraError, OSError, TimeoutError))
     if "autocomplete" in str(record.msg) and (ours or type(error).__module__.startswith(LINES)):
@@ -72,7 +72,7 @@ def set_up(level: str, secrets: Iterable[str]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("bot", "cogs"):
         logging.getLogger(name).setLevel(level)
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # each try to connect, which the ledger says once
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # each try to connect, which the store says once
     logging.getLogger("discord.client").addFilter(_without_trace)
     logging.getLogger("discord.app_commands.tree").addFilter(_no_choices)
     logging.getLogger("discord").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)

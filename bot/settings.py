@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def discord_is_stand_in(self) -> bool:
-        """Tell whether the bot speaks to something other than Discord itself."""
+        """Return whether the bot speaks to something other than Discord itself."""
         return self.discord_api_url != DISCORD_API_URL
 
     @property
@@ -70,7 +70,7 @@ class Settings:
 
     @property
     def database_is_shared(self) -> bool:
-        """Tell whether other processes may use the database too."""
+        """Return whether other processes may use the database too."""
         return not self.database_url.startswith("sqlite:")
 
 
@@ -134,7 +134,7 @@ class _Reader:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL points at this machine itself (localhost, 127.0.0.0/8 or ::1)."""
+    """Return whether a URL points at this machine itself (localhost, 127.0.0.0/8 or ::1)."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

@@ -97,7 +97,7 @@ class KinoraTree(app_commands.CommandTree[Any]):
 
 
 def _refusal(interaction: discord.Interaction[Any], error: Exception) -> Refusal | None:
-    """Say what to answer to any error (None: nothing), and log it, by the first that fits of:
+    """Return what to answer to any error (None: nothing), and log it, by the first that fits of:
 
     1. a `Refusal`: its own words;
     2. the database away: that, and whether the request may have been taken;
@@ -145,7 +145,7 @@ def _try_again(interaction: discord.Interaction[Any]) -> Refusal:
 
 
 def _pays(interaction: discord.Interaction[Any]) -> bool:
-    """Tell whether what was asked for may cost something."""
+    """Return whether what was asked for may cost something."""
     if interaction.type is not discord.InteractionType.application_command:
         return False
     command = interaction.command

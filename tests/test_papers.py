@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 OPERATING = ROOT / "docs/operating.md"
 SCALING = ROOT / "docs/scaling.md"
-PAPERS = [README, ROOT / "docs/architecture.md", OPERATING, SCALING, ROOT / "tests/README.md"]
+PAPERS = [
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "tests/README.md")),
+    *(ROOT / f"docs/{name}.md" for name in ("architecture", "glossary", "operating", "scaling")),
+]
 ENV_EXAMPLE = ROOT / ".env.example"
 SECRETS = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
 
@@ -172,8 +176,8 @@ def test_links_lead_somewhere(paper: Path) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.relative_to(ROOT).as_posix())
 def test_named_files_exist(paper: Path) -> None:
-    named = re.findall(r"`((?:bot|cogs|sandbox|tests|docs|bench)/[\w./-]*)`", paper.read_text())
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    named = re.findall(r"`((?:bot|cogs|sandbox|demo|tests|docs|bench)/[\w./-]*)`", paper.read_text())
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.relative_to(ROOT).as_posix())
@@ -181,6 +185,16 @@ def test_named_make_targets_exist(paper: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", paper.read_text(), flags=re.MULTILINE))
     assert named <= targets
+
+
+def test_the_architecture_names_every_file_and_the_contracts() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    tree = text.split("```")[1]
+    files = {file.name for file in (ROOT / "bot").rglob("*.py") if "versions" not in file.parts}
+    assert {name for name in files - {"__init__.py", "env.py"} if name not in tree} == set()
+    contracts = set(re.findall(r'^name = "(.+)"$', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE))
+    table = text.split("| contract | what it keeps |")[1].split("\n\n")[0]
+    assert set(re.findall(r"\*([A-Z][^*]+)\*", table)) <= contracts
 
 
 # --- the image ----------------------------------------------------------------------------------------------

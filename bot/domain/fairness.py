@@ -43,14 +43,14 @@ Taken = Mapping[tuple[int | None, int], tuple[int, int]]
 
 
 def line_up(waiting: Iterable[Waiter], taken: Taken, *, room: int, paused: float = 0.0) -> Line:
-    """Decide who renders next: `room` is how many may begin now; `paused`, for how long Novita takes none."""
+    """Return who renders next: `room` is how many may begin now; `paused`, for how long Novita takes none."""
     order = fair_order(waiting, taken)
     room = max(0, room) if paused <= 0 else 0
     return Line(order[:room], [turn.job_id for turn in order[room:]], max(0.0, paused))
 
 
 def fair_order(waiting: Iterable[Waiter], taken: Taken) -> list[Turn]:
-    """Put those in line into their order: guilds take turns in rounds, and a guild's people in laps.
+    """Return those in line in their order: guilds take turns in rounds, and a guild's people in laps.
 
     So one guild's or one user's hundred jobs do not hold up another's first. Whoever asks in a DM counts as
     a guild of one. The order is the true one: unless somebody joins, it is kept as turns are taken.
@@ -77,7 +77,7 @@ def _party(guild_id: int | None, user_id: int) -> int:
 
 
 def _next(last: Mapping[int, int], who: int) -> int:
-    """Say in which round somebody's next turn is: this one, or the next for who has had a turn in it."""
+    """Return in which round somebody's next turn is: this one, or the next for who has had a turn in it."""
     this = max(last.values(), default=0)
     return this + (last.get(who) == this)
 
@@ -85,7 +85,7 @@ def _next(last: Mapping[int, int], who: int) -> int:
 def _interleaved(
     lines: Iterable[tuple[int, list[T]]], came: Callable[[T], tuple[float, str]]
 ) -> list[tuple[int, T]]:
-    """Merge lines that begin in some round, one of each line in a round; gives the rounds too."""
+    """Merge lines that begin in some round, one of each line in a round; return the rounds too."""
     placed = [(first + place, one) for first, line in lines for place, one in enumerate(line)]
     return sorted(placed, key=lambda place: (place[0], came(place[1])))
 

@@ -17,7 +17,7 @@ ID_LENGTH = 12
 
 
 class State(StrEnum):
-    """Where a job stands on its road."""
+    """Where a job stands."""
 
     ACCEPTED = "accepted"  # written down; nothing was paid
     SUBMITTING = "submitting"  # the paid request is, or may be, on the wire
@@ -158,12 +158,12 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Tell whether nothing more will happen on its own."""
+        """Return whether nothing more will happen on its own."""
         return self.state in ENDED
 
 
 def new_id() -> str:
-    """Make a job id: random, 12 characters (59 bits), short enough for Discord's nonce of 25."""
+    """Return a new job id: random, 12 characters (59 bits), short enough for Discord's nonce of 25."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
 
 
@@ -175,7 +175,7 @@ def new_job(
     *,
     job_id: str | None = None,
 ) -> Job:
-    """Make a job that is accepted now."""
+    """Return a new job that is accepted now."""
     now = time.time()
     return Job(
         id=job_id or new_id(),
@@ -190,7 +190,7 @@ def new_job(
 
 
 def rendered_again(job: Job) -> Job:
-    """Make a new job of the same image and settings, whose card and video go where the other's went."""
+    """Return a new job of the same image and settings, whose card and video go where the other's went."""
     there = job.destination
     source = replace(job.source, url=None)
     if there.card_id:

@@ -9,7 +9,7 @@ POLLS_A_SECOND = 100
 
 
 def next_poll(elapsed: float, base: float, crowd: int = 1, chance: float | None = None) -> float:
-    """Say how many seconds to wait before the next poll of a task that has been rendering for `elapsed`
+    """Return how many seconds to wait before the next poll of a task that has been rendering for `elapsed`
     seconds, while this process polls for `crowd` of them.
 
     A tenth of the time already waited, so that the person loses at most that, between `base` and five times
@@ -20,12 +20,12 @@ def next_poll(elapsed: float, base: float, crowd: int = 1, chance: float | None 
 
 
 def expected_at(submitted_at: float, typical: float, duration: int) -> float:
-    """Estimate when a render is ready; `typical` is for 5 s, a longer clip takes somewhat longer."""
+    """Return when a render should be ready; `typical` is for 5 s, a longer clip takes somewhat longer."""
     return submitted_at + typical * (0.5 + duration / 10)
 
 
 def revised(expected: float, eta: float | None, now: float) -> float:
-    """Follow Novita's own estimate (`eta`, seconds from now) when it differs by enough to matter."""
+    """Return Novita's own estimate (`eta`, seconds from now) where it differs by enough to matter."""
     if not eta or abs(now + eta - expected) < max(15.0, (expected - now) / 5):
         return expected
     return now + eta

@@ -31,7 +31,7 @@ class RetryBudget:
         self._tries = 0
 
     def allows(self, trouble: TemporaryError) -> bool:
-        """Tell whether to go on; a full queue is no trouble, only a wait."""
+        """Return whether to go on; a full queue is no trouble, only a wait."""
         return isinstance(trouble, RateLimited) or self._ends is None or time.monotonic() < self._ends
 
     def delay(self, trouble: TemporaryError) -> float:

@@ -59,7 +59,7 @@ class LocalEngine:
             self.submit(job_id, lease)
 
     def runs(self, job_id: str) -> bool:
-        """Tell whether a job is being run here."""
+        """Return whether a job is being run here."""
         return job_id in self._tasks
 
     async def ended(self, job_id: str) -> bool | None:

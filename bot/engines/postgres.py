@@ -132,7 +132,7 @@ class PostgresEngine:
         return len(await self._store.open_jobs())
 
     def submit(self, job_id: str) -> None:
-        """Do nothing for the job, which is queued; its image is not needed here if others drive it."""
+        """Do nothing for the job, which is queued; its image is not needed here if others run it."""
         asyncio.get_running_loop().call_later(IMAGE_SECONDS, self._drop_image, job_id)
 
     def _drop_image(self, job_id: str) -> None:
@@ -180,8 +180,8 @@ class PostgresEngine:
         """Leave a job alone for a while that another run may just be paying for.
 
         That run may be alive: the database was away, say, and so was its heartbeat. Should it be dead, then
-        its asker hears a little later that nobody can tell what became of the order. Return False for a job
-        in a state that only a newer version knows.
+        its requester hears a little later that nobody can tell what became of the order. Return False for a
+        job in a state that only a newer version knows.
         """
         while not self._local.runs(job_id):
             job = await self._store.get(job_id, patience=None)

@@ -1,1 +1,1 @@
-"""Jobs: one row each, driven from wherever it stands to its end."""
+"""Jobs: one row each, run from wherever it stands to its end."""

@@ -29,7 +29,7 @@ _running: ContextVar[Job | None] = ContextVar("running", default=None)
 
 
 def set_job(job: Job) -> None:
-    """Say which job, in which run, everything is for that this task does from now on."""
+    """Set which job, in which run, everything is for that this task does from now on."""
     _running.set(job)
 
 
@@ -40,7 +40,7 @@ class Fence:
         self._owns = owns
 
     def trace(self) -> aiohttp.TraceConfig:
-        """Make the hooks for a session of aiohttp's."""
+        """Return the hooks for a session of aiohttp's."""
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._starting)
         # Called, whatever its name, with a connection at hand and before anything is written to it. What is

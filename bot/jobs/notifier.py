@@ -56,7 +56,7 @@ class Notifier(Protocol):
         """Post the video, once: attached, or fitted, or as a link."""
 
     async def fallback(self, job: Job) -> int | None:
-        """Name the next place for a video that its target does not take, None when there is none left."""
+        """Return the next place for a video that its target does not take, None when there is none left."""
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""

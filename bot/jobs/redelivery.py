@@ -87,7 +87,7 @@ def _too_large() -> Refusal:
 
 
 def _not_now() -> Refusal:
-    """Make the answer to a line that stays bad, and to a reply that somebody deleted meanwhile."""
+    """Return the answer to a line that stays bad, and to a reply that somebody deleted meanwhile."""
     return Refusal(
         N_("Discord does not take the video just now."),
         N_("Please try again in a few minutes."),

@@ -122,7 +122,7 @@ class JobRunner:
             self._videos.drop(job_id)
 
     def _next(self, job: Job) -> Callable[[Job], Awaitable[Job]] | None:
-        """Name the one step that is next for a job as it stands; None: its road is at its end."""
+        """Return the one step that is next for a job as it stands; None: it is at its end."""
         match job.state:
             case State.ACCEPTED:
                 return self._accepted

@@ -106,7 +106,7 @@ class JobService:
 
     @staticmethod
     def may_turn_up(job: Job) -> bool:
-        """Tell whether Novita may still have the video of a job that ended without it."""
+        """Return whether Novita may still have the video of a job that ended without it."""
         return job.state is State.FAILED and bool(job.task.task_id) and job.outcome.problem in MAY_TURN_UP
 
     async def look_again(self, job: Job, target_id: int) -> None:

@@ -98,7 +98,7 @@ class Submission:
 
 
 def warn_operator(job: Job, model: Model | None, problem: Problem) -> None:
-    """Say at ERROR, in one line with a remedy, what only the operator can mend."""
+    """Log at ERROR, in one line with a remedy, what only the operator can mend."""
     if remedy := REMEDIES.get(problem.kind):
         replacement = (model.replacement if model else None) or "another model"
         log.error("job %s: %s. %s", job.id, problem.reason, remedy.format(replacement=replacement))

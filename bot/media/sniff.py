@@ -83,7 +83,7 @@ class BrokenContainer(Exception):
 
 
 def sniff(head: bytes) -> str:
-    """Name a file's kind by its first `HEAD` bytes: one of `DECODED`, a name for people, or "" if unknown."""
+    """Return a file's kind by its first `HEAD` bytes: one of `DECODED`, a name for people, or ""."""
     head = head[:HEAD]
     for magic, kind in _MAGIC:
         if head.startswith(magic):
@@ -101,7 +101,7 @@ def sniff(head: bytes) -> str:
 
 
 def _sniff_ftyp(head: bytes) -> str:
-    """Tell stills from films by the brands of an ISO file (ISO/IEC 14496-12, 23008-12)."""
+    """Return what an ISO file is, image or video, by its brands (ISO/IEC 14496-12, 23008-12)."""
     length = min(int.from_bytes(head[:4], "big"), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, length, 4))]
     if brands[0] == b"crx ":

@@ -78,17 +78,17 @@ class Video:
 
     @property
     def plays_inline(self) -> bool:
-        """Tell whether every Discord client plays it where it stands."""
+        """Return whether every Discord client plays it where it stands."""
         return not self.obstacles
 
     @property
     def has_audio(self) -> bool:
-        """Tell whether there is sound."""
+        """Return whether there is sound."""
         return self.audio is not None
 
     @property
     def needs_only_remux(self) -> bool:
-        """Tell whether a new container is all it needs: the pictures and the sound may stay as they are."""
+        """Return whether a new container is all it needs: the pictures and the sound may stay as they are."""
         return bool(self.obstacles) and all(name.split(":")[0] in REMUXED for name in self.obstacles)
 
 

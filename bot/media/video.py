@@ -57,7 +57,7 @@ _FRUGAL = frozenset({"hevc", "av1", "libdav1d", "vp9", "vvc"})  # H.264 needs tw
 
 
 def probe(path: Path) -> Video:
-    """Say what a video is, once its first picture has been decoded; raises `NotAVideo`."""
+    """Return what a video is, once its first picture has been decoded; raises `NotAVideo`."""
     with _reading(path) as source:
         pictures = _pictures(source)
         first = next(source.decode(pictures), None)
@@ -154,7 +154,7 @@ def _seconds(container: InputContainer, pictures: VideoStream) -> float:
 
 
 def _layout(path: Path) -> tuple[bool, list[str]]:
-    """Tell whether an MP4's index stands in front, and what speaks against its container."""
+    """Return whether an MP4's index stands in front, and what speaks against its container."""
     with path.open("rb") as file:
         obstacles = ["container:mov"] if file.read(12)[4:] == b"ftypqt  " else []
         names = [box.name for box in boxes(file)]

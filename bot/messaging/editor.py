@@ -46,7 +46,7 @@ class MessageEditor:
 
     @property
     def busy(self) -> bool:
-        """Tell whether something is still to be painted."""
+        """Return whether something is still to be painted."""
         return self._task is not None and not self._task.done()
 
     async def settle(self) -> None:

@@ -39,5 +39,5 @@ def discord_errors() -> Iterator[None]:
 
 
 def too_large(error: discord.HTTPException) -> bool:
-    """Tell whether Discord refused a file for its size."""
+    """Return whether Discord refused a file for its size."""
     return error.status == 413 or error.code == ENTITY_TOO_LARGE

@@ -243,7 +243,7 @@ class Publisher:
         return [upload_limit, *stated] if upload_limit else stated
 
     async def fallback(self, job: Job) -> int | None:
-        """Name the next place: the channel, the thread's channel, the requester's DM; None: none is left."""
+        """Return the next place: the channel, the thread's channel, the requester's DM; None: none left."""
         there = job.destination
         ways = [there.channel_id, there.parent_channel_id, await self._direct(job.requester.user_id)]
         left = ways[ways.index(there.target_id) + 1 :] if there.target_id in ways else ways
@@ -345,7 +345,7 @@ class Publisher:
 
 @dataclass(frozen=True)
 class _Upload:
-    """One video on its way into a place (by which upload limits are remembered): its words, name and road."""
+    """One video on its way into a place (by which upload limits are remembered): its words, name and post."""
 
     job: Job
     place: int
@@ -381,7 +381,7 @@ def _is_card(message: discord.Message, job: Job) -> bool:
 
 
 def _brings(message: discord.Message, job: Job) -> bool:
-    """Tell whether a message brings a job's video, as this version posts it, or a later one with buttons."""
+    """Return whether a message brings a job's video, of this version or of a later one, with buttons."""
     if any(results.is_video_of(attachment.filename, job.id) for attachment in message.attachments):
         return True
     if any(results.is_video_message(footer, job.id) for footer in _footers(message)):

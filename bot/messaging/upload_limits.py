@@ -25,7 +25,7 @@ class UploadLimits:
         self._refused[place] = (size if known is None else min(size, known), time.monotonic())
 
     def allows(self, place: int, size: int, stated: Iterable[int]) -> bool:
-        """Tell whether a file is worth trying: not refused lately, within the most that was stated."""
+        """Return whether a file is worth trying: not refused lately, within the most that was stated."""
         ceiling, most = self._ceiling(place), max(stated, default=size)
         return size <= most and (ceiling is None or size < ceiling)
 

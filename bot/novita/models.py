@@ -37,7 +37,7 @@ class Model:
     replacement: str | None = None
 
     def price(self, seconds: int) -> int:
-        """Estimate a render's price in 1/10000 USD."""
+        """Return a render's estimated price in 1/10000 USD."""
         return int((self.dollars_per_second * seconds * UNITS_PER_DOLLAR).to_integral_value())
 
 

@@ -129,7 +129,7 @@ class Database:
         await self.transact(work, patience)
 
     def _is_away(self, error: Exception | None) -> None:
-        """Say once that the database went away, and once that it is back."""
+        """Log once that the database went away, and once that it is back."""
         if error is not None and not self._away:
             log.error("the database does not answer (%s); waiting for it", _said(error))
         elif error is None and self._away:
@@ -182,12 +182,12 @@ class Database:
 
 
 def _key(name: str) -> int:
-    """Make the number by which PostgreSQL knows an advisory lock."""
+    """Return the number by which PostgreSQL knows an advisory lock."""
     return zlib.crc32(f"kinora {name}".encode())
 
 
 def _said(error: BaseException) -> str:
-    """Give a database's own words, in one line, without the statement and its values."""
+    """Return a database's own words, in one line, without the statement and its values."""
     original = getattr(error, "orig", None) or error
     return " ".join(str(original).split())[:200] or type(error).__name__
 

@@ -1,7 +1,7 @@
 """Jobs: every one is a row, every step of it one guarded transaction.
 
 A row is written by the run that owns it and from the state it leaves, or not at all, so that a process that
-was paused and wakes up late changes nothing. What is written on the road waits for a database that is away;
+was paused and wakes up late changes nothing. What a run writes waits for a database that is away;
 what people wait for gives up after a while. Rows in a state that this version does not know are a newer
 version's, and left alone.
 """
@@ -116,7 +116,7 @@ class JobStore:
         return job_of(found[0]) if found else None
 
     async def is_newer(self, job_id: str) -> bool:
-        """Tell whether a job is in a state that only a newer version knows."""
+        """Return whether a job is in a state that only a newer version knows."""
         query = sa.select(jobs.c.id).where(jobs.c.id == job_id, ~KNOWN)
         return bool(await self._database.read(query))
 
@@ -184,7 +184,7 @@ class JobStore:
         await self._database.transact(self._check_version)
 
     async def owns(self, job: Job) -> bool:
-        """Tell whether the job is still this run's."""
+        """Return whether the job is still this run's."""
         mine = sa.and_(jobs.c.id == job.id, jobs.c.fencing_token == job.fencing_token)
         return bool(await self._database.read(sa.select(jobs.c.id).where(mine)))
 

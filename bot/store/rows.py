@@ -15,7 +15,7 @@ _FORMATS = get_args(ImageFormat)
 
 
 def job_of(row: sa.RowMapping) -> Job:
-    """Make the `Job` of a row; its state is one this version knows."""
+    """Return the `Job` of a row; its state is one this version knows."""
     value = {column.key: row[column.name] for column in jobs.columns}
     image_format, changes = _read_image(value["source_image"])
     return Job(
@@ -55,7 +55,7 @@ def job_of(row: sa.RowMapping) -> Job:
 
 
 def values_of(job: Job) -> dict[str, Any]:
-    """List a job's columns by their keys."""
+    """Return a job's columns by their keys."""
     parts = (job.request, job.destination, job.admission, job.task, job.outcome)
     values = {name: value for part in parts for name, value in vars(part).items()}
     values |= {

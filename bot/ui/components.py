@@ -87,7 +87,7 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
 
     @classmethod
     def is_for(cls, job: Job) -> bool:
-        """Tell whether the button stands under the message that says how a job ended."""
+        """Return whether the button stands under the message that says how a job ended."""
         raise NotImplementedError
 
     @classmethod
@@ -105,7 +105,7 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
 
 
 def buttons_for(job: Job, texts: Texts) -> discord.ui.View | None:
-    """Make the buttons of a job; who answers them is found by their custom id, also after a restart."""
+    """Return the buttons of a job; who answers them is found by their custom id, also after a restart."""
     kinds = [kind for kind in BUTTONS if kind.is_for(job)]
     if not kinds:
         return None
@@ -132,7 +132,7 @@ async def _refuse_unknown() -> None:
 
 
 def is_button_of(custom_id: str, job_id: str) -> bool:
-    """Tell by its custom id whether a component is a job's, of this version or another."""
+    """Return whether a component is a job's, of this version or another, by its custom id."""
     return custom_id.startswith(f"{PREFIX}:") and custom_id.endswith(f":{job_id}")
 
 

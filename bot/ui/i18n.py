@@ -105,7 +105,7 @@ def texts(locale: str = "") -> Texts:
     for name in (str(wanted), f"{wanted.language}_{wanted.script}", wanted.language):
         if (file := LOCALES / name / "LC_MESSAGES" / "kinora.po").is_file():
             return Texts(wanted, _translations(file, name))
-    return texts(SOURCE)
+    return texts(SOURCE) if wanted.language != SOURCE else Texts(wanted, NullTranslations())
 
 
 def _translations(file: Path, name: str) -> NullTranslations:

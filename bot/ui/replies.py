@@ -32,8 +32,8 @@ _THINKING = "kinora-thinking"
 
 
 def refusal_embed(refusal: Refusal, texts: Texts, prompt: str = "") -> discord.Embed:
-    """Make the answer to what cannot be done: what is wrong, what it cost if that was the topic, what to do,
-    and the prompt back.
+    """Return the answer to what cannot be done: what is wrong, what it cost if that was the topic, what to
+    do, and the prompt back.
     """
     said = [texts.text(refusal.message, **refusal.values)]
     if refusal.money:
@@ -48,12 +48,12 @@ def refusal_embed(refusal: Refusal, texts: Texts, prompt: str = "") -> discord.E
 
 
 def note(sentence: str) -> discord.Embed:
-    """Make a plain remark."""
+    """Return a plain remark."""
     return discord.Embed(description=sentence, colour=GREY)
 
 
 def database_unavailable(error: DatabaseUnavailable, *, money: bool) -> Refusal:
-    """Say honestly that the database does not answer, and whether the request may have been taken."""
+    """Return the honest answer: the database does not answer, and whether the request may have been taken."""
     if error.begun:
         return Refusal(
             N_("Kinora's database stopped answering at this very moment."),
@@ -126,7 +126,7 @@ async def _refused_first(interaction: discord.Interaction[Any], embed: discord.E
 
 
 def _is_thinking(interaction: discord.Interaction[Any]) -> bool:
-    """Tell whether the original response is a “thinking…”, and not a message whose button was pressed."""
+    """Return whether the original response is a “thinking…”, and not a message whose button was pressed."""
     return bool(interaction.extras.get(_THINKING))
 
 

@@ -39,7 +39,7 @@ class Message:
 def video_message(
     job: Job, method: DeliveryMethod, models: Mapping[str, Model], texts: Texts, size: int = 0
 ) -> Message:
-    """Make the words with the video, which ping the requester; `size` in bytes is what it was fitted to."""
+    """Return the words with the video, which ping the requester; `size` in bytes is what it was fitted to."""
     said = [_here_it_is(job, method, texts, size)]
     if reason := job.destination.fallback_reason:
         said.append(texts.text(FALLBACKS.get(reason, FALLBACKS["forbidden"])))
@@ -51,7 +51,7 @@ def video_message(
 def redelivered_message(
     job: Job, method: DeliveryMethod, models: Mapping[str, Model], texts: Texts, size: int = 0
 ) -> Message:
-    """Make the words with a video that comes once more, in a reply that is never taken for the first."""
+    """Return the words with a video that comes once more, in a reply that is never taken for the first."""
     embed = _video_embed(job, method, models, texts)
     return Message(_here_it_is(job, method, texts, size), fitted(embed, texts))
 
@@ -97,22 +97,22 @@ def _here_it_is(job: Job, method: DeliveryMethod, texts: Texts, size: int) -> st
 
 
 def is_video_message(footer_text: str, job_id: str) -> bool:
-    """Tell by its footer whether a message brings a job's video."""
+    """Return whether a message brings a job's video, by its footer."""
     return footer_text.startswith(f"job {job_id}") and footer_text.endswith(DELIVERED_MARK)
 
 
 def video_name(job: Job) -> str:
-    """Name the video's file; the suffix decides whether it plays."""
+    """Return the name of the video's file; the suffix decides whether it plays."""
     return f"kinora-{job.id}.mp4"
 
 
 def is_video_of(filename: str, job_id: str) -> bool:
-    """Tell by its name whether a file is a job's video."""
+    """Return whether a file is a job's video, by its name."""
     return filename.startswith(f"kinora-{job_id}.")
 
 
 def verdict(job: Job, models: Mapping[str, Model], texts: Texts) -> Message:
-    """Make the message that tells the requester how a job ended without a video."""
+    """Return the message that tells the requester how a job ended without a video."""
     title, status = sentences.standing(job, None, texts)
     embed = about(job, models, texts, COLOURS.get(job.state, RED))
     embed.title = title
@@ -122,5 +122,5 @@ def verdict(job: Job, models: Mapping[str, Model], texts: Texts) -> Message:
 
 
 def verdict_footer(job: Job) -> str:
-    """Make the footer of a verdict, one for each end that a job may come to."""
+    """Return the footer of a verdict, one for each end that a job may come to."""
     return f"{footer(job)} · {job.outcome.problem or job.state}"

@@ -161,7 +161,7 @@ REASONS: Mapping[str, str] = {
 
 
 def ending(job: Job, texts: Texts) -> str:
-    """Say what happened and what it cost, in a few sentences; reasons are told only in Novita's own words."""
+    """Return what happened and what it cost, in a few sentences; reasons come in Novita's own words only."""
     outcome = job.outcome
     name, _, message = outcome.reason.partition(": ")
     problem = outcome.problem or job.state
@@ -194,7 +194,7 @@ def ending(job: Job, texts: Texts) -> str:
 
 
 def charged(job: Job, texts: Texts) -> str:
-    """Say what an ended job cost, as far as anybody can know."""
+    """Return what an ended job cost, in words, as far as anybody can know."""
     sentence = {
         Charge.NOTHING: N_("**Nothing was charged.**"),
         Charge.PAID: N_("**The render was paid** (about {price})."),
@@ -227,7 +227,7 @@ IMAGE_CHANGES: Mapping[str, str] = {
 
 
 def image_notes(changes: tuple[str, ...], texts: Texts) -> str:
-    """Say what was done to the image, from the marks of `bot.media`; empty: nothing."""
+    """Return what was done to the image, in words, from the marks of `bot.media`; empty: nothing."""
     notes = []
     for change in changes:
         name, _, detail = change.partition(":")

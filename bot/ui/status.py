@@ -28,7 +28,7 @@ DEFAULT_GUIDANCE = 0.5
 
 
 def status_card(job: Job, stage: Stage | None, models: Mapping[str, Model], texts: Texts) -> discord.Embed:
-    """Make the card of a job at a stage (None: it has ended)."""
+    """Return the card of a job at a stage (None: it has ended)."""
     title, status = sentences.standing(job, stage, texts)
     embed = about(job, models, texts, COLOURS.get(job.state, BLUE))
     embed.title = title
@@ -39,28 +39,28 @@ def status_card(job: Job, stage: Stage | None, models: Mapping[str, Model], text
 
 
 def image_name(job: Job) -> str:
-    """Name the image's file on the card, after its job and its format."""
+    """Return the name of the image's file on the card, after its job and its format."""
     return f"still-{job.id}.{'png' if job.source.format == 'png' else 'jpg'}"
 
 
 def is_image_of(filename: str, job_id: str) -> bool:
-    """Tell by its name whether a file is the image on a job's card."""
+    """Return whether a file is the image on a job's card, by its name."""
     return filename.startswith(f"still-{job_id}.")
 
 
 def thread_name(job: Job) -> str:
-    """Name the job's thread after its prompt (Discord: 1–100 characters)."""
+    """Return the name of the job's thread, after its prompt (Discord: 1–100 characters)."""
     return truncate(plain(job.request.prompt), 90) or f"Kinora {job.id}"
 
 
 def job_name(job: Job, texts: Texts) -> str:
-    """Name a job in a list of one's own (Discord: 100 characters)."""
+    """Return a job's name in a list of one's own (Discord: 100 characters)."""
     state = texts.text(sentences.STATES[job.state])
     return truncate(f"{job.id} · {state} · {plain(job.request.prompt)}", 100)
 
 
 def about(job: Job, models: Mapping[str, Model], texts: Texts, colour: int) -> discord.Embed:
-    """Make the part that every message about a job has: prompt, settings, and the footer with its ids."""
+    """Return the part that every message about a job has: prompt, settings, and the footer with its ids."""
     request, model = job.request, models.get(job.request.model)
     embed = discord.Embed(description=QUOTE + escape(request.prompt), colour=colour)
     embed.add_field(name=texts.text(N_("Model")), value=model.title if model else escape(request.model))
@@ -78,7 +78,7 @@ def about(job: Job, models: Mapping[str, Model], texts: Texts, colour: int) -> d
 
 
 def footer(job: Job) -> str:
-    """Name the job under its messages: by it they are found again, so its form never changes."""
+    """Return what names the job under its messages: they are found again by it, so its form never changes."""
     return truncate(f"job {job.id}" + (f" · task {job.task.task_id}" if job.task.task_id else ""), 200)
 
 
@@ -90,7 +90,7 @@ def add_text(embed: discord.Embed, name: str, text: str, at: int | None = None) 
 
 
 def fitted(embed: discord.Embed, texts: Texts) -> discord.Embed:
-    """Keep an embed within Discord's limits: a prompt longer than the description runs on in a field."""
+    """Return an embed within Discord's limits: a prompt longer than the description runs on in a field."""
     description = embed.description or ""
     if length(description) > DESCRIPTION:
         (head,) = pieces(description, DESCRIPTION, 1)

@@ -1,4 +1,4 @@
-"""Text as Discord shows it: made storable, made inert, cut to size. Lengths are UTF-16 units, the strictest
+"""Text as Discord shows it: made storable, escaped, truncated. Lengths are UTF-16 units, the strictest
 way Discord could count them.
 """
 
@@ -25,23 +25,23 @@ def clean(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Make untrusted text show as what it is: no mention, no markup, no turned direction."""
+    """Return untrusted text so that it shows as what it is: no mention, no markup, no turned direction."""
     shown = _UNSEEN.sub(lambda m: m[0] if m[0] == _JOINER else "", clean(text))
     return _MARKUP.sub(lambda m: f"{m[0][:-1]}\\{m[0][-1]}" if len(m[0]) > 1 else f"\\{m[0]}", shown)
 
 
 def plain(text: str) -> str:
-    """Put untrusted text on one line, where Discord shows no markup: names of threads, jobs and files."""
+    """Return untrusted text on one line, where Discord shows no markup: names of threads, jobs and files."""
     return " ".join(_UNSEEN.sub("", clean(text)).split())
 
 
 def visible(text: str) -> bool:
-    """Tell whether anything of a text can be seen."""
+    """Return whether anything of a text can be seen."""
     return any(not character.isspace() for character in escape(text))
 
 
 def length(text: str) -> int:
-    """Count UTF-16 units."""
+    """Return how many UTF-16 units a text has."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -66,10 +66,10 @@ def pieces(text: str, limit: int, most: int) -> list[str]:
 
 
 def link(url: str) -> str:
-    """Make an address safe to stand in a message: nothing in it ends a link or begins markup."""
+    """Return an address that is safe to stand in a message: nothing in it ends a link or begins markup."""
     return re.sub(r"[\s<>()\[\]`*|\\]", lambda m: f"%{ord(m[0]):02X}", url)
 
 
 def format_timestamp(at: float, style: str = "R") -> str:
-    """Show a time in the reader's own clock and language (Discord's timestamp markup)."""
+    """Return a time in the reader's own clock and language (Discord's timestamp markup)."""
     return f"<t:{int(at)}:{style}>"

@@ -167,7 +167,7 @@ VIDEOS = frozenset({"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"})
 
 
 def image_refusal(rejected: ImageRejected) -> AnyRefusal:
-    """Put a broken rule of the image into words, with the actual value."""
+    """Return a broken rule of the image as a refusal, with the actual value."""
     rule, actual = rejected.rule, rejected.actual
     kind = str(actual.get("kind") or "")
     values: dict[str, Any] = {"supported": SUPPORTED, "kind": escape(kind)}

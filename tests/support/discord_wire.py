@@ -102,6 +102,8 @@ class Wire(AsyncWebhookAdapter):
     def __init__(self, client: Kinora) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.client = client
+        self.locale, self.guild_locale = "en-US", "en-US"
+        """The language of whoever acts, and of what everybody there reads."""
         self.acknowledged: int | None = None
         self.original: Payload | None = None
         """The first answer, or the message whose button was pressed; `thinking` while it is a deferral."""
@@ -222,7 +224,8 @@ class Wire(AsyncWebhookAdapter):
             "version": 1,
             "application_id": str(APPLICATION),
             "attachment_size_limit": 10 * 2**20,
-            "locale": "en-US",
+            "locale": self.locale,
+            "guild_locale": self.guild_locale,
             "channel": {"id": str(CHANNEL), "type": 1, "recipients": [user]},
             "channel_id": str(CHANNEL),
             "user": user,

@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run inside the connection that `Ledger.open` hands over."""
+"""Alembic's entry: migrations run inside the connection that `Database.open` hands over."""
 
 from __future__ import annotations
 
