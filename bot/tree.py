@@ -85,6 +85,9 @@ class KinoraTree(app_commands.CommandTree[Any]):
 
     async def _answer(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """Answer an error as the table says."""
+        if self.client.is_closed():
+            log.warning("interaction %s was cut off by the stop (%s)", interaction.id, type(error).__name__)
+            return
         refusal = _refusal(interaction, error)
         if refusal is None:
             return

@@ -438,3 +438,13 @@ async def test_everything_is_counted_until_it_is_answered(wire: Wire, jobs: Fake
             wire = Wire(wire.client)
             await door(wire, jobs, Refusal("No."))
     assert under_way == [1, 1, 1]
+
+
+async def test_what_outlasts_a_stop_is_said_in_one_line(
+    wire: Wire, jobs: FakeJobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    await wire.client.close()
+    await through_a_command(wire, jobs, RuntimeError("Session is closed"))
+    assert "was cut off by the stop" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert wire.answers == []
