@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import Interaction, Message, Person, Sandbox
+from tests.e2e.test_show import delivered
+from tests.e2e.test_unconfirmed import button, unconfirmed
 from tests.support.kinora import Kinora
 from tests.support.postgres import Postgres
-from tests.support.steps import an_image, animate, assert_same_video, card_says, video_in
+from tests.support.steps import an_image, animate, assert_same_video, card_says, job_of, video_in
 
 BACK = "the database is back"
 AWAYS = pytest.mark.parametrize(
@@ -69,3 +71,44 @@ async def test_work_goes_on_by_itself(
     again = await animate(rosa, "stills", "Afterwards")
     await video_in(rosa, again.id)
     assert [p["prompt"] for p in await sandbox.novita.payments()] == ["On its way", "Afterwards"]
+
+
+@AWAYS
+async def test_whatever_is_done_meanwhile_is_answered(
+    sandbox: Sandbox, kinora: Kinora, engine: Postgres, mia: Person, leave: Step, come_back: Step
+) -> None:
+    card, _ = await delivered(mia)
+    _, question = await unconfirmed(sandbox, mia)
+    buttons = [button(question, words) for words in ("Render again", "Let it go")]
+    await asyncio.to_thread(leave, engine)
+
+    async def answer(place: str) -> str:
+        message = await told(mia, place)
+        await mia.delete(message)
+        return message.text
+
+    await order(mia, "Lounge", "In between")
+    refused = await answer("Lounge")
+    assert "Kinora's database" in refused
+    assert "Nothing was charged" in refused
+    await (await mia.run("show", "Lounge", {"job": job_of(card)})).wait_acknowledged()
+    assert "Nothing was charged" not in (shown := await answer("Lounge"))
+    assert "Kinora's database" in shown
+    for custom_id in buttons:
+        await (await mia.click(question, custom_id)).wait_acknowledged()
+        assert "Nothing was charged" not in (pressed := await answer(question.channel_id))
+        assert "Kinora's database" in pressed
+    assert await mia.autocomplete("show", "Lounge", "job", "") == []
+    assert [line for line in kinora.log if "nothing to choose from (DatabaseUnavailable)" in line]
+    for place in await mia.places():
+        assert not [message.text for message in await mia.messages(place.id) if message.deferred]
+
+    await asyncio.to_thread(come_back, engine)
+    while await mia.autocomplete("show", "Lounge", "job", "") == []:
+        pass  # it is not found again yet
+    await (await mia.click(question, buttons[1])).wait_acknowledged()
+    settled = await mia.wait_for_message(
+        question.channel_id, lambda m: m.id == question.id and not m.controls
+    )
+    assert "Let go" in settled.text
+    assert len(await sandbox.novita.payments()) == 2
