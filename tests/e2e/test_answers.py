@@ -51,26 +51,6 @@ async def test_a_shown_video_that_is_too_large_comes_smaller(
     assert again.pings == []
 
 
-async def test_a_shown_video_that_no_file_may_carry_comes_as_a_link_while_that_lives(
-    sandbox: Sandbox, kinora: Kinora, mia: Person
-) -> None:
-    card, _ = await delivered(mia)
-    too_large = {"method": "PATCH", "path": REPLY, "status": 413, "reason": "40005"}
-    await sandbox.faults.add("discord", "error", times=1, **too_large)
-    linked = await answer(mia, "Lounge", job_of(card))
-    assert "as a link" in linked.text or linked.attachments
-    # Once the link has died, there is nothing left to send: that is said privately, with nothing left over.
-    await sandbox.novita.forward(7200)
-    await sandbox.novita.settings(task_retention=1)
-    await sandbox.faults.add("discord", "error", times=0, **too_large)
-    told = await answer(mia, "no-threads", job_of(card))
-    await sandbox.faults.clear()
-    assert told.ephemeral
-    assert "Nothing was charged" not in told.text  # money was not the topic
-    assert await thinking(mia, "no-threads") == []
-    assert quiet(kinora), kinora.text
-
-
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 async def test_a_first_answer_whose_line_drops_once(
     sandbox: Sandbox, kinora: Kinora, mia: Person, kind: str
