@@ -12,6 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.errors import N_, DatabaseUnavailable, DuplicateInteraction, Refusal
+from bot.jobs.service import restarting
 from bot.ui import replies
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,7 @@ class KinoraTree(app_commands.CommandTree[Any]):
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Refuse everything new while the bot is being stopped."""
         if self.client.jobs.stopping:
-            raise Refusal(
-                N_("Kinora is being restarted just now."),
-                N_("Please try again in a minute."),
-                money=_pays(interaction),
-            )
+            raise restarting(money=_pays(interaction))
         return True
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:

@@ -145,7 +145,8 @@ class JobRunner:
         try:
             job = await self._post_card(job, model)
             job = await self._wait_for_turn(job)
-            await self._store.check_version()  # asked again where it counts; an image need not come for this
+            if self._outdated:  # found so before: its image need not come for what the payment will refuse
+                await self._store.check_version()
             image = await self._with_retries(job, lambda: self._image(job, model), Waiting)
             return await self._submit(job, model, image)
         except OutdatedVersion:

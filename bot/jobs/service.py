@@ -26,6 +26,13 @@ MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undeliv
 """The ends after which Novita may still have the video."""
 
 
+def restarting(*, money: bool = False) -> Refusal:
+    """Return the refusal of what comes while the bot is being stopped."""
+    return Refusal(
+        N_("Kinora is being restarted just now."), N_("Please try again in a minute."), money=money
+    )
+
+
 class JobService:
     """Accepts jobs, finds them, settles them and brings their videos again; `models` are those on offer."""
 
@@ -38,7 +45,6 @@ class JobService:
         models: Mapping[str, Model],
     ) -> None:
         self.models = models
-        self.stopping = False
         self._store = store
         self._engine = engine
         self._images = images
@@ -46,6 +52,11 @@ class JobService:
         self._under_way = 0
         self._all_answered = asyncio.Event()
         self._stop = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Return whether nothing new is taken any more."""
+        return self._stop.is_set()
 
     @property
     def default_model(self) -> Model:
@@ -122,7 +133,7 @@ class JobService:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise Refusal(N_("Kinora is being restarted just now."), N_("Please try again in a minute."))
+                raise restarting()
             await work
         finally:
             stop.cancel()
@@ -133,7 +144,6 @@ class JobService:
 
     async def quiesce(self) -> None:
         """Take nothing new, come to the last answers, and let go of the open jobs, within nine seconds."""
-        self.stopping = True
         self._stop.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):

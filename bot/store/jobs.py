@@ -199,8 +199,7 @@ class JobStore:
         self, connection: AsyncConnection, interaction: InteractionRecord, job_id: str
     ) -> None:
         """Write down that an interaction became a job, unless it became another one before."""
-        now = await self._database.clock(connection)
-        old = interactions.c.seen_at < now - REMEMBER_INTERACTIONS
+        old = interactions.c.seen_at < self._database.now - REMEMBER_INTERACTIONS
         await connection.execute(interactions.delete().where(old))
         statement = self._database.insert(interactions).values(**vars(interaction), job_id=job_id)
         if await _inserted(connection, statement.on_conflict_do_nothing().returning(interactions.c.id)):

@@ -142,17 +142,11 @@ async def _remove_thinking(interaction: discord.Interaction[Any]) -> None:
 
 
 async def _first_answer(answer: Callable[[], Awaitable[Any]]) -> None:
-    for n in range(TRIES):
-        try:
-            await answer()
-            return
-        except discord.HTTPException as error:
-            if error.code == ALREADY_ACKNOWLEDGED:  # an earlier try did arrive
-                return
+    try:
+        await _twice(answer)
+    except discord.HTTPException as error:
+        if error.code != ALREADY_ACKNOWLEDGED:  # else an earlier try did arrive
             raise
-        except LINE:
-            if n == TRIES - 1:
-                raise
 
 
 async def _twice(request: Callable[[], Awaitable[Any]]) -> None:

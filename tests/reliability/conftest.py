@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.reliability.worlds import World, Worlds, new_world
+from tests.reliability.worlds import World, Worlds, lent, new_world
 from tests.support.postgres import Postgres
 from tests.support.warm import Warm
 
@@ -26,10 +26,8 @@ async def crash_world(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest.fixture
 async def world(crash_world: World, engine: Postgres | None) -> AsyncIterator[World]:
     """That sandbox without any bots or faults."""
-    await crash_world.use(engine)
-    yield crash_world
-    await crash_world.sandbox.faults.clear()
-    await crash_world.end_bots()
+    async with lent(crash_world, engine) as world:
+        yield world
 
 
 @pytest.fixture(scope="session")

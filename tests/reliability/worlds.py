@@ -174,6 +174,15 @@ async def new_world(warm: Warm, folder: Path, *, impatient: bool = False) -> Asy
         assert [e["problems"] for e in await sandbox.wire() if e["problems"]] == []
 
 
+@asynccontextmanager
+async def lent(world: World, engine: Postgres | None) -> AsyncIterator[World]:
+    """Lend a world for one test, without any bots or faults before or after."""
+    await world.use(engine)
+    yield world
+    await world.sandbox.faults.clear()
+    await world.end_bots()
+
+
 class Worlds:
     """Some worlds side by side, for experiments that are mostly waiting; each has a world for itself."""
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.scale.cluster import Cluster
-from tests.support import REPOSITORY
 from tests.support.kinora import Kinora
 from tests.support.postgres import Postgres
+from tests.upgrades.old_checkout import COMMIT, check_out
 
-BEFORE = "57c1406"
 DONE = (1, 1, "Done")
 
 
 @pytest.fixture(scope="module")
 def code_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code of that commit, where the clone goes back so far."""
-    command = ["git", "archive", BEFORE, "bot", "cogs"]
-    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
-    if found.returncode:
-        pytest.skip(f"this clone does not go back to {BEFORE}")
-    folder = tmp_path_factory.mktemp("before")
-    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    folder = check_out(tmp_path_factory.mktemp("before"))
+    if folder is None:
+        pytest.skip(f"this clone does not go back to {COMMIT}")
     return folder
 
 

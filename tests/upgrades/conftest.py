@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.reliability.worlds import World, new_world
+from tests.reliability.worlds import World, lent, new_world
 from tests.support.postgres import Postgres
 from tests.support.warm import Warm
 from tests.upgrades.wire import Wire
@@ -22,10 +22,8 @@ async def upgrade_world(warm: Warm, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 async def world(upgrade_world: World, engine: Postgres | None) -> AsyncIterator[World]:
     """That sandbox without any bots or faults."""
-    await upgrade_world.use(engine)
-    yield upgrade_world
-    await upgrade_world.sandbox.faults.clear()
-    await upgrade_world.end_bots()
+    async with lent(upgrade_world, engine) as world:
+        yield world
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from tests.support import REPOSITORY
+
 COMMIT = "57c1406"
-REPOSITORY = Path(__file__).parents[2]
 
 
 def check_out(folder: Path) -> Path | None:
