@@ -179,7 +179,7 @@ async def test_an_order_whose_answer_was_lost_is_decided_by_its_asker(
     await rosa.get_by_role("button", name="Let it go").click()
     await rosa.locator(".ephemeral", has_text="it is their render").wait_for()
     await mia.get_by_role("button", name="Render again").click()
-    await mia.locator("#thread").get_by_text("Ordered again").first.wait_for()
+    await mia.locator("#thread").get_by_text("Rendered again").first.wait_for()
     await mia.locator("#thread .message.pinged video").wait_for(timeout=60_000)
     assert await mia.get_by_role("button", name="Let it go").count() == 0
     assert len(await demo.novita.payments()) == 2
