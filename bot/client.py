@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import json
 import logging
+import pkgutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
@@ -24,9 +26,17 @@ from bot.tree import KinoraTree
 
 log = logging.getLogger(__name__)
 
-COGS = ("cogs.animate", "cogs.buttons", "cogs.show")
 IDENTIFY_SECONDS = 5.5
 """How far apart the IDENTIFYs of one bucket are: Discord's five seconds, and the way there."""
+
+
+def cogs_in(folder: Path) -> tuple[str, ...]:
+    """List the extensions of a package by their files, so that a new command is one new file."""
+    found = (module.name for module in pkgutil.iter_modules([str(folder)]))
+    return tuple(f"{folder.name}.{name}" for name in sorted(found) if not name.startswith("_"))
+
+
+COGS = cogs_in(Path(__file__).parents[1] / "cogs")
 
 
 class Coordination(Protocol):

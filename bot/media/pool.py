@@ -117,7 +117,7 @@ class _Bench:
     async def _take(self) -> _Worker:
         while self._idle and not self._closed:
             worker = self._idle.pop()
-            if worker.process.returncode is None:
+            if worker.lives:
                 return worker
             self._bury(worker)
         if self._closed:
@@ -170,6 +170,18 @@ class _Worker:
             start_new_session=True,
         )
         return cls(process)
+
+    @property
+    def lives(self) -> bool:
+        """Return whether the process runs, by the kernel's word: asyncio hears of a death a moment later."""
+        if self.process.returncode is not None:
+            return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return True
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
 
     async def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         assert self.process.stdin  # noqa: S101  # PIPE was asked for

@@ -87,7 +87,10 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
 
     @classmethod
     def is_for(cls, job: Job) -> bool:
-        """Return whether the button stands under the message that says how a job ended."""
+        """Return whether the button stands under the message that brings a job's video or tells its end.
+
+        The video's message is made while its job is still `rendered`.
+        """
         raise NotImplementedError
 
     @classmethod

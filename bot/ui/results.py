@@ -45,7 +45,7 @@ def video_message(
         said.append(texts.text(FALLBACKS.get(reason, FALLBACKS["forbidden"])))
     embed = _video_embed(job, method, models, texts)
     embed.set_footer(text=footer(job) + DELIVERED_MARK)
-    return Message(" ".join(said), fitted(embed, texts))
+    return Message(" ".join(said), fitted(embed, texts), buttons_for(job, texts))
 
 
 def redelivered_message(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 
 import cogs
-from bot.client import COGS, Kinora
+from bot.client import COGS, Kinora, cogs_in
 from bot.ui.components import BUTTONS
 from tests.support.discord_wire import a_client
 
@@ -57,8 +58,13 @@ def offered(client: Kinora) -> list[dict[str, Any]]:
     return [command.to_dict(client.tree) for command in client.tree.get_commands()]
 
 
-def test_the_client_loads_every_cog_there_is() -> None:
+def test_the_client_loads_every_cog_there_is(tmp_path: Path) -> None:
     assert sorted(COGS) == NAMES
+    folder = tmp_path / "cogs"
+    (folder / "family").mkdir(parents=True)
+    for name in ("__init__.py", "upscale.py", "_shared.py", "notes.txt", "family/__init__.py"):
+        (folder / name).touch()
+    assert cogs_in(folder) == ("cogs.family", "cogs.upscale")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -185,7 +185,7 @@ async def _before_there_is_a_job(world: World, fault: Fault, prompt: str) -> Out
             outcome = await world.without_job(run, prompt)
             if gave_up or (outcome.told and passed):
                 return outcome
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 async def _passed(world: World, fault: Fault, since: int) -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import os
+import shutil
 import sqlite3
+import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +18,8 @@ from typing import Any, Self
 import psycopg
 import pytest
 
+from bot.app import migrate
+from bot.settings import Settings
 from sandbox.client import Sandbox
 from tests.support import REPOSITORY
 from tests.support.postgres import Postgres, Reader, age
@@ -32,8 +38,9 @@ class Kinora(Supervisor):
     """One bot process after another, on one data folder.
 
     With a server as its `engine`, the bot gets a database of its own there, and a SQLite file in its folder
-    otherwise. With `warm`, its processes are forked, otherwise started afresh. `environ` are its settings
-    beside those that point it at the sandbox; `module` is what runs as the bot.
+    otherwise; with `empty`, one without tables. With `warm`, its processes are forked, otherwise started
+    afresh. `environ` are its settings beside those that point it at the sandbox; `module` is what runs as the
+    bot.
     """
 
     def __init__(
@@ -92,10 +99,14 @@ class Kinora(Supervisor):
 
     async def make_database(self) -> None:
         """Make the bot's database before its first start; later ones find that time has passed in it."""
-        if self._owned is not None:
+        if self._engine is None:
+            if not self._empty and self.database_url == f"sqlite:///{self._file}" and not self._file.exists():
+                self._file.parent.mkdir(exist_ok=True)
+                shutil.copyfile(await _sqlite_template(), self._file)
+        elif self._owned is not None:
             # As if whoever died here had been dead for long: how soon that is found out is tested elsewhere.
             await age(self._owned.url)
-        elif self._engine is not None and "DATABASE_URL" not in self._environ:
+        elif "DATABASE_URL" not in self._environ:
             url = await self._engine.database(empty=self._empty)
             self._environ["DATABASE_URL"], self._owned = url, Reader(url)
 
@@ -108,7 +119,11 @@ class Kinora(Supervisor):
     @property
     def database_url(self) -> str:
         """The URL of its database."""
-        return self._environ.get("DATABASE_URL", f"sqlite:///{self.folder}/data/kinora.db")
+        return self._environ.get("DATABASE_URL", f"sqlite:///{self._file}")
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "data/kinora.db"
 
     def execute(self, statement: str, *values: object) -> None:
         """Change the database from outside, as another version does; a value's place is a question mark."""
@@ -125,10 +140,9 @@ class Kinora(Supervisor):
         """Read the ledger, as anybody may beside a running bot."""
         if self._owned is not None:
             return self._owned.rows()
-        file = self.folder / "data/kinora.db"
-        if not file.exists():
+        if not self._file.exists():
             return []
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("select * from jobs")]
 
@@ -142,3 +156,18 @@ class Kinora(Supervisor):
 
 
 NewKinora = Callable[..., Kinora]
+
+
+@functools.cache
+def _templates() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="kinora-template-")
+
+
+async def _sqlite_template() -> Path:
+    """Return a file with today's tables, made once: to make them is half of a start."""
+    file = Path(_templates().name) / "kinora.db"
+    if not file.exists():
+        made = file.with_name(uuid.uuid4().hex)  # several worlds may need it first
+        await migrate(Settings("", "", database_url=f"sqlite:///{made}"))
+        made.rename(file)
+    return file

@@ -184,7 +184,10 @@ _MAINS: dict[str, Any] = {}
 
 
 def _import() -> None:
+    import aiosqlite  # noqa: F401 — SQLAlchemy and Alembic load it by name
+
     import bot.__main__
+    import bot.ui.i18n
     import cogs.animate
     import cogs.buttons
     import cogs.show  # noqa: F401 — the bot loads its cogs by name
@@ -192,6 +195,7 @@ def _import() -> None:
     import sandbox.openapi
     from tests.support import crashing, impatient
 
+    bot.ui.i18n.texts().money(1)  # the language's data too is read once
     _MAINS["bot"] = bot.__main__.main
     _MAINS["sandbox"] = lambda _: sandbox.__main__.main()
     _MAINS["tests.support.crashing"] = lambda arguments: crashing.main(*arguments)
