@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import Charge, DeliveryMethod, Rendering, Sending, State, Waiting
+from bot.domain.job import Charge, DeliveryMethod, Job, Rendering, Sending, State, Waiting
 from bot.errors import Refusal
 from bot.novita.models import CATALOGUE
 from bot.ui import replies, results, sentences, status
-from bot.ui.i18n import texts
+from bot.ui.components import JobButton
+from bot.ui.i18n import Texts, texts
 from bot.ui.text import clean, escape, length, link, truncate
 from tests.support.jobs import a_job
 
@@ -91,6 +92,27 @@ def test_no_text_breaks_a_message(prompt: str, negative: str) -> None:
 )
 def test_escape(text: str, shown: str) -> None:
     assert escape(text) == shown
+
+
+def test_a_button_is_one_class_also_under_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.ui.components.BUTTONS", [])
+    job = a_job(**JOB | {"state": State.RENDERED})
+    assert results.video_message(job, DeliveryMethod.ATTACHED, CATALOGUE, EN).view is None
+
+    class Extend(JobButton, action="extend"):
+        @classmethod
+        def is_for(cls, job: Job) -> bool:
+            return job.state in (State.RENDERED, State.DELIVERED)
+
+        @classmethod
+        def label(cls, job: Job, texts: Texts) -> str:
+            return "Extend"
+
+    view = results.video_message(job, DeliveryMethod.ATTACHED, CATALOGUE, EN).view
+    assert view is not None
+    (row,) = view.to_components()
+    (button,) = row["components"]
+    assert (button["custom_id"], button["label"]) == (f"kinora:extend:{job.id}", "Extend")
 
 
 @pytest.mark.parametrize("method", DeliveryMethod)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,9 @@ PLANTED = {
     "the sandbox in the bot": ("bot/client.py", "import sandbox"),
     "the bot in the sandbox": ("sandbox/journal.py", "from bot import settings"),
     "a clock in the domain's way": ("bot/domain/fairness.py", "import asyncio"),
+    "a test in what tests share": ("tests/support/steps.py", "from tests.e2e import conftest"),
+    "a test in a bench": ("bench/fitting.py", "from tests.soak import plan"),
+    "a bench in a test": ("tests/media/test_pool.py", "import bench.fitting"),
     "a new room without a floor": ("bot/money/__init__.py", "from bot.domain import job"),
 }
 
@@ -62,6 +66,13 @@ def test_the_house_as_it_stands_keeps_its_walls(copy: Path) -> None:
     found = lint(copy)
     assert found.returncode == 0, found.stdout + found.stderr
     assert " 0 broken" in found.stdout
+
+
+def test_every_folder_of_the_tests_stands_in_a_contract() -> None:
+    said = (ROOT / "pyproject.toml").read_text()
+    folders = {path.parent.name for path in ROOT.glob("tests/*/__init__.py")} - {"support"}
+    assert len(folders) >= 10
+    assert {name for name in folders if len(re.findall(rf"tests\.{name}\b", said)) < 2} == set()
 
 
 @pytest.mark.parametrize("case", PLANTED)

@@ -80,7 +80,10 @@ async def main() -> int:
         async with demo_running(Path(folder)) as url, Sandbox(url) as sandbox, async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             page = await browser.new_page(
-                viewport={"width": SCREEN["width"], "height": SCREEN["height"]}, device_scale_factor=2, color_scheme="dark")
+                viewport={"width": SCREEN["width"], "height": SCREEN["height"]},
+                device_scale_factor=2,
+                color_scheme="dark",
+            )
             await page.goto(f"{url}/app/#mia")
             await page.wait_for_selector('#page[aria-busy="false"]')
             await tell(sandbox, page)

@@ -14,6 +14,6 @@ async def until(look: Callable[[], T | None], seconds: float = 60.0) -> T:
     pause = 0.02
     async with asyncio.timeout(seconds):
         while not (found := look()):
-            await asyncio.sleep(pause)  # twenty experiments that look all the time leave the bots no processor
-            pause = min(1.3 * pause, 0.2)
+            await asyncio.sleep(pause)
+            pause = min(1.3 * pause, 0.2)  # many who look all the time leave the bots no processor
     return found
