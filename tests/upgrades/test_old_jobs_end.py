@@ -178,7 +178,7 @@ class Old:
         """Make the file a bot's database, imported where that is a server's."""
         await bot.make_database()
         if engine is None:
-            (bot.folder / "data").mkdir()
+            (bot.folder / "data").mkdir(exist_ok=True)
             shutil.copy(self._file, bot.folder / "data/kinora.db")
         else:
             await import_sqlite(f"sqlite:///{self._file}", bot.database_url)
