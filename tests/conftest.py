@@ -35,7 +35,8 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what makes up `make test-postgres`."""
+    """Mark what makes up `make test-postgres`, and let what may take longest begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     for item in items:
         engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
         if item.nodeid.startswith(ON_POSTGRES_ONLY) or (
