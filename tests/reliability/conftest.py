@@ -43,6 +43,6 @@ async def fault_worlds(
 
 @pytest.fixture
 async def worlds(fault_worlds: Worlds, engine: Postgres | None) -> Worlds:
-    """Those sandboxes, with bots that keep their ledgers on this engine."""
+    """Those sandboxes, with bots that keep their jobs on this engine."""
     await fault_worlds.use(engine)
     return fault_worlds

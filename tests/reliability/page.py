@@ -31,7 +31,7 @@ repeats them (without the slowest) and fails where this page no longer says what
 
 **Paid** is what Novita's side took. **Videos** and **Told** count messages: those that bring the video, and those
 that tell of an end without one. No row pays twice or posts a video twice. Every experiment is made on both engines,
-with the ledger in a SQLite file and in PostgreSQL, and each row is what came of it on both.
+with the jobs in a SQLite file and in PostgreSQL, and each row is what came of it on both.
 
 ## Where it dies
 
@@ -54,20 +54,20 @@ the bot rightly does not ask again. The paid request was counted too: it was sen
 
 """  # noqa: E501
 HEADS = {
-    "crashes": ("It dies", "Paid", "Videos", "Told", "The card", "The ledger"),
+    "crashes": ("It dies", "Paid", "Videos", "Told", "The card", "The row"),
     "faults": ("The request", "The fault", "Met", "Paid", "Videos", "Told", "The card"),
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one job ended, as Novita, the people, the card and the ledger have it."""
+    """How one job ended, as Novita, the people, the card and the row have it."""
 
     paid: int
     videos: int
     told: int
     card: str
-    ledger: str
+    row: str
 
 
 def line(*cells: object) -> str:

@@ -153,8 +153,8 @@ STARTS = [
 TWENTY = ("answered post, the fifth of twenty jobs in flight",)
 DECISIONS = ("before commit: decision", "after commit: decision")
 DECIDING = "{}, as its asker presses “Render again”"
-DONE = Outcome(paid=1, videos=1, told=0, card="Done", ledger="delivered")
-UNSURE = Outcome(paid=1, videos=0, told=1, card="Unconfirmed", ledger="unconfirmed")
+DONE = Outcome(paid=1, videos=1, told=0, card="Done", row="delivered")
+UNSURE = Outcome(paid=1, videos=0, told=1, card="Unconfirmed", row="unconfirmed")
 IMAGE = {"image": ("still.png", an_image())}
 ROWS = [*ROAD, *DETOURS, *LATE, *TWICE]
 KEYS = [crash.key for crash in (*ROWS, *STARTS)]
@@ -235,7 +235,7 @@ async def _outcome(world: World, bot: Bot, crash: Crash, run: Interaction, promp
         outcome = await world.without_job(run, prompt)
         # Only what was acknowledged shows anything, and Discord takes that away by itself.
         shown = "–" if crash.at == "before acknowledgement" else "“thinking…”"
-        assert outcome == Outcome(paid=0, videos=0, told=0, card=shown, ledger="no job"), bot.text
+        assert outcome == Outcome(paid=0, videos=0, told=0, card=shown, row="no job"), bot.text
         return outcome
     outcome = await world.outcome(await bot.ended(prompt))
     done = crash.end == "Done"

@@ -94,7 +94,7 @@ def chosen(request: str) -> list[Fault]:
 
 
 def expected(fault: Fault) -> tuple[str, str]:
-    """Say how the card and the ledger must have it in the end."""
+    """Say how the card and the row must have it in the end."""
     if fault.request == PAY and fault.kind not in (BUSY, *SLOW):
         return "Unconfirmed", "unconfirmed"  # it may have been paid, so it is never sent again
     return ("Failed", "failed") if fault.request == VERDICT else ("Done", "delivered")
@@ -128,7 +128,7 @@ async def _meet(world: World, fault: Fault) -> None:
     else:
         outcome = await _job(world, fault, prompt)
         done = outcome.card == "Done"
-        assert (outcome.card, outcome.ledger) == expected(fault)
+        assert (outcome.card, outcome.row) == expected(fault)
         assert outcome.paid == 1 if outcome.card != "Unconfirmed" else outcome.paid <= 1
         assert (outcome.videos, outcome.told) == (done, not done)
     (arranged,) = await world.sandbox.faults.list()
@@ -212,7 +212,7 @@ DISCORD_AWAY = Fault("everything at Discord, while it renders", "503 until five 
 GATEWAY_AWAY = Fault("the gateway, from the render to the end", "closed, and refused afterwards", 1)
 KEYS = [fault.key for request in REQUESTS for fault in faults(request)]
 KEYS += [away.key for away in (NOVITA_AWAY, DISCORD_AWAY, GATEWAY_AWAY)]
-DONE = Outcome(paid=1, videos=1, told=0, card="Done", ledger="delivered")
+DONE = Outcome(paid=1, videos=1, told=0, card="Done", row="delivered")
 
 
 async def _rendering(world: World, prompt: str) -> Bot:

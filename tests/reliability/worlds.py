@@ -75,7 +75,7 @@ class World:
         self._engine: Postgres | None = None
 
     async def use(self, engine: Postgres | None) -> None:
-        """Let bots keep their ledgers there from now on."""
+        """Let bots keep their jobs there from now on."""
         if engine is not self._engine:
             await self.end_bots()
             self._engine = engine
@@ -144,7 +144,7 @@ class World:
             videos=count_videos(others),
             told=len(others) - count_videos(others),
             card=title(card) if card else "–",
-            ledger=row["state"],
+            row=row["state"],
         )
 
     async def without_job(self, run: Interaction, prompt: str) -> Outcome:
@@ -193,7 +193,7 @@ class Worlds:
         self._worlds = worlds
 
     async def use(self, engine: Postgres | None) -> None:
-        """Let the bots of all of them keep their ledgers there."""
+        """Let the bots of all of them keep their jobs there."""
         await asyncio.gather(*(world.use(engine) for world in self._worlds))
 
     async def run(self, experiment: Callable[[World], Awaitable[T]], *, impatient: bool = False) -> T:
