@@ -10,6 +10,7 @@ KinoraError
 │   └── OutdatedVersion         the database lets only newer versions pay
 ├── PermanentError              Discord refuses this place for good
 ├── LeaseLost                   another run owns the job, or it has moved on
+├── TaskTaken                   another job has this task of Novita's
 ├── DatabaseUnavailable         the database did not answer while a person waited
 ├── DuplicateInteraction        somebody has acted on this interaction already
 ├── DownloadError               a download that failed
@@ -115,6 +116,10 @@ class LeaseLost(KinoraError):
     """Another run owns the job, or it has moved on: whoever gets this stops and touches nothing."""
 
 
+class TaskTaken(KinoraError):
+    """Another job has this task of Novita's: nobody gets a stranger's video."""
+
+
 class DatabaseUnavailable(KinoraError):
     """The database did not answer in time; `begun` says whether the work may have been done all the same."""
 
@@ -130,6 +135,9 @@ class DuplicateInteraction(KinoraError):
 class DownloadError(KinoraError):
     """A download that failed; `status` is the HTTP answer, if there was one."""
 
+    final = False
+    """Whether asking again cannot help."""
+
     def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
@@ -139,9 +147,13 @@ class DownloadError(KinoraError):
 class AddressRefused(DownloadError):
     """An address that Kinora will not fetch from."""
 
+    final = True
+
 
 class DownloadTooLarge(DownloadError):
     """More bytes than the caller allows."""
+
+    final = True
 
 
 class BrokenVideo(DownloadError):

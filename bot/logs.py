@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable
 
+from bot.domain.text import plain
 from bot.errors import KinoraError
 
 LINES = ("discord.", "aiohttp.")
@@ -25,6 +26,11 @@ class Redacted(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
         self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the record's line: one, whatever the words in it are, so that none can be forged."""
+        record.message = plain(record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text without secrets."""

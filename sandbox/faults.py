@@ -37,6 +37,8 @@ KINDS = (
     "error_after",
     "rate_limit",
     "html",
+    "answer",
+    "answer_after",
     "delay",
     "delay_after",
     "truncate",
@@ -57,6 +59,8 @@ _GIVEN_FIELDS = (
     "retry_after",
     "reason",
     "message",
+    "body",
+    "content_type",
 )
 
 
@@ -76,12 +80,16 @@ class Fault:
     seconds: float = 1.0
     """How long "delay" and "delay_after" wait."""
     status: int | None = None
-    """The status of "error", "error_after" (default 500, or the reason's own) and "html" (default 502)."""
+    """The status of "error", "error_after" (default 500, or the reason's own), "html" (default 502) and both
+    "answer"s (default 200)."""
     retry_after: float | None = 1.0
     """Seconds announced by "rate_limit"; None: not announced."""
     reason: str = ""
     """The error's name: Novita's `reason`; for Discord a number, its `code`."""
     message: str = ""
+    body: str = ""
+    """What both "answer"s say, whatever it is; "answer_after" says it once the request was carried out."""
+    content_type: str = "application/json"
     hits: int = 0
     skipped: int = 0
     removed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -196,7 +204,7 @@ def _check(given: dict[str, Any]) -> None:
     status = given.get("status")
     if status is not None and (type(status) is not int or not 200 <= status <= 599):
         raise ValueError("status must be an HTTP status.")
-    for name in ("method", "path", "reason", "message"):
+    for name in ("method", "path", "reason", "message", "body", "content_type"):
         if not isinstance(given.get(name, ""), str):
             raise ValueError(f"{name} must be a string.")
     if given["side"] != "novita" and not given.get("reason", "0").isdecimal():
@@ -238,6 +246,16 @@ async def _html(fault: Fault, request: web.Request, handler: Handler) -> web.Str
         f"<center><h1>{status} {title}</h1></center>\n<hr><center>cloudflare</center>\n</body>\n</html>\n"
     )
     return web.Response(text=page, status=status, content_type="text/html", headers={"Server": "cloudflare"})
+
+
+async def _answer(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    await _read(request)
+    return web.Response(text=fault.body, status=fault.status or 200, content_type=fault.content_type)
+
+
+async def _answer_after(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    await _act(request, handler)
+    return web.Response(text=fault.body, status=fault.status or 200, content_type=fault.content_type)
 
 
 async def _delay(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -288,6 +306,8 @@ _BEHAVIOURS: dict[str, Callable[[Fault, web.Request, Handler], Awaitable[web.Str
     "error_after": _error_after,
     "rate_limit": _error,
     "html": _html,
+    "answer": _answer,
+    "answer_after": _answer_after,
     "delay": _delay,
     "delay_after": _delay_after,
     "truncate": _truncate,

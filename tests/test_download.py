@@ -46,6 +46,27 @@ async def test_everything_arrives_or_nothing_is_there(here: Downloader, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+async def test_a_signed_address_is_asked_byte_for_byte(here: Downloader, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def file(request: web.Request) -> web.Response:
+        asked.append(request.raw_path)
+        if request.path == "/moved":
+            return web.Response(status=302, headers={"Location": "/a%2Fb%40c?sig=%2f%40+~%7E'()*"})
+        return web.Response(body=b"x")
+
+    async with serving({"/{name:.*}": file}) as base:
+        signed = (
+            "/user%2Fname%40x/v.mp4?X-Amz-Credential=a%2Fb%2Faws4_request&x=%7e%20+/@:,&Signature=A%2B/%3D"
+        )
+        await here.download(base + signed, tmp_path / "file", **LIMITS)
+        await here.download(f"{base}/moved", tmp_path / "file", **LIMITS)
+        await here.download(f"{base}/a b\r\nX: y?ü=1", tmp_path / "file", **LIMITS)
+    assert asked[0] == signed
+    assert asked[2] == "/a%2Fb%40c?sig=%2f%40+~%7E'()*"
+    assert asked[3] == "/a%20bX:%20y?%C3%BC=1"  # never two lines of a request
+
+
 async def test_a_size_that_is_not_announced_is_capped_too(here: Downloader, tmp_path: Path) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

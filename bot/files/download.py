@@ -8,6 +8,7 @@ itself: then this machine is allowed too, and nothing else private.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Collection
 from contextlib import suppress
@@ -66,7 +67,7 @@ class Downloader:
         part = target.with_name(target.name + ".part")
         try:
             async with asyncio.timeout(seconds):
-                downloaded = await self._follow(URL(url), part, max_bytes)
+                downloaded = await self._follow(_as_it_is(url), part, max_bytes)
             part.replace(target)
             return downloaded
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -81,7 +82,7 @@ class Downloader:
             self._check(url)
             async with self._session.get(url, allow_redirects=False) as response:
                 if response.status in (301, 302, 303, 307, 308):
-                    url = url.join(URL(response.headers.get("Location", "")))
+                    url = url.join(_as_it_is(response.headers.get("Location", "")))
                     continue
                 return await self._save(response, part, max_bytes)
         raise DownloadError("the download was sent from address to address")
@@ -123,6 +124,14 @@ class Downloader:
         with suppress(ValueError):
             if not ip_address(host).is_global:
                 raise AddressRefused("private addresses are not fetched")
+
+
+def _as_it_is(url: str) -> URL:
+    """Return an address byte for byte: a signature covers `%2F` and `%40` as they are written.
+
+    What no address may hold, such as a blank or a line's end, is encoded all the same.
+    """
+    return URL(url, encoded=re.fullmatch(r"[!-~]*", url) is not None)
 
 
 class _GuardedResolver(AbstractResolver):

@@ -350,7 +350,7 @@ class JobRunner:
             except DownloadError as error:
                 trouble = TemporaryError(str(error), error.retry_after)
                 broken += isinstance(error, BrokenVideo)
-                if broken > BROKEN_TRIES or not budget.allows(trouble):
+                if error.final or broken > BROKEN_TRIES or not budget.allows(trouble):
                     raise
             self._notifier.update_card(job, Sending(because="novita_away"))
             await asyncio.sleep(budget.delay(trouble))

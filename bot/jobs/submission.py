@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.domain.job import Charge, Job, State
-from bot.errors import AnswerLost, NotSent, OutdatedVersion, RateLimited, TemporaryError
+from bot.errors import AnswerLost, NotSent, OutdatedVersion, RateLimited, TaskTaken, TemporaryError
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem, Repeat, Submitted
 from bot.novita.models import Model
@@ -69,7 +69,11 @@ class Submission:
                 # Logged before it is written down: should the disk fail just now, the id is not lost with it.
                 log.info("job %s: paid for, Novita's task is %s", job.id, task_id)
                 now = time.time()
-                return await self._store.move(job, State.RENDERING, task_id=task_id, submitted_at=now), None
+                try:
+                    job = await self._store.move(job, State.RENDERING, task_id=task_id, submitted_at=now)
+                except TaskTaken:  # somebody else's answer, so what became of this request nobody knows
+                    return await self.unconfirmed(job, "ANOTHER_TASK"), None
+                return job, None
             case Problem(kind=Kind.LOAD, repeat=Repeat.LATER):
                 return await self._not_now(job, RateLimited(answer.reason, answer.retry_after))
             case Problem(repeat=Repeat.LATER):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import zlib
 from collections.abc import AsyncIterator
 from typing import BinaryIO
 
@@ -17,6 +18,8 @@ from bot.novita.models import Model
 
 # A multiple of three, so that the base64 pieces join without padding between them.
 PIECE = 3 * 64 * 1024
+LARGEST = 2**20
+"""How much of an answer is read, in bytes; real ones have a few hundred."""
 MIME: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png"}
 
 
@@ -31,8 +34,9 @@ class NovitaClient:
     ) -> None:
         self._base = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(15.0, timeout))
-        headers = {"Authorization": f"Bearer {key}"}
-        self._polls = aiohttp.ClientSession(headers=headers, timeout=self._timeout)
+        # Unpacked here, where it is bounded: aiohttp would unpack a bomb as a whole.
+        headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
+        self._polls = aiohttp.ClientSession(headers=headers, timeout=self._timeout, auto_decompress=False)
         # The paid request gets a fresh connection each time: on a kept one the far side may just be hanging
         # up, and then nobody can tell whether the request arrived.
         self._paid = aiohttp.ClientSession(
@@ -40,6 +44,7 @@ class NovitaClient:
             timeout=aiohttp.ClientTimeout(total=3 * timeout, connect=min(15.0, timeout)),
             connector=aiohttp.TCPConnector(force_close=True),
             trace_configs=[trace] if trace else None,
+            auto_decompress=False,
         )
 
     async def close(self) -> None:
@@ -65,7 +70,7 @@ class NovitaClient:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                text = await response.text(errors="replace")
+                text = await _text(response)
                 return codec.read_submit(response.status, text, response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Name lookup, refused connection, TLS: all before the first byte of the request.
@@ -76,7 +81,7 @@ class NovitaClient:
     async def result(self, task_id: str) -> Pending | Succeeded | TaskFailed | Problem:
         """Ask how a task stands. Free, and safe to repeat; raises `AnswerLost` when the line is bad."""
         status, text, retry_after = await self._get("/v3/async/task-result", {"task_id": task_id})
-        return codec.read_result(status, text, retry_after)
+        return codec.read_result(status, text, retry_after, task_id)
 
     async def balance(self) -> int | Problem:
         """Ask what can be spent, in 1/10000 USD: the free way to check the key. Raises `AnswerLost`."""
@@ -90,10 +95,32 @@ class NovitaClient:
             async with self._polls.get(
                 self._base + path, params=query, headers=headers, allow_redirects=False
             ) as response:
-                text = await response.text(errors="replace")
+                text = await _text(response)
                 return response.status, text, response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AnswerLost(type(error).__name__) from None
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    """Read an answer of up to `LARGEST` bytes, also once unpacked; a larger one reads as nothing."""
+    raw = bytearray()
+    async for chunk in response.content.iter_chunked(PIECE):
+        raw += chunk
+        if len(raw) > LARGEST:
+            return ""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        unpacked = _unpacked(raw)
+        return "" if unpacked is None else unpacked.decode(errors="replace")
+    return raw.decode(errors="replace")
+
+
+def _unpacked(raw: bytes | bytearray) -> bytes | None:
+    """Return what gzip or zlib packed; None when that is too large, broken, or packed otherwise."""
+    try:
+        found = zlib.decompressobj(wbits=47).decompress(raw, LARGEST + 1)  # 47: either of the two
+    except zlib.error:
+        return None
+    return found if len(found) <= LARGEST else None
 
 
 async def _body(before: bytes, image: BinaryIO, after: bytes) -> AsyncIterator[bytes]:

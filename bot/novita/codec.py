@@ -1,4 +1,4 @@
-"""Novita's wire format, pure: request bodies, answers, and the table of errors.
+"""Novita's wire format, pure: request bodies, answers, and a table of errors each for submit and poll.
 
 Sources: Novita's pages "Kling V2.5 Turbo Image to Video", "Get Async Task Result", "Error codes" and "Get
 user balance detail". Where they are silent, the comment at the place says what was assumed.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from bot.domain.request import RenderRequest
+from bot.domain.text import plain, storable
 from bot.novita.models import Model
 
 # --- requests -----------------------------------------------------------------------------------------------
@@ -107,7 +109,10 @@ class Problem:
     may_cost: bool = False
 
 
-_TABLE: dict[str, tuple[Kind, Repeat]] = {
+_Verdict = tuple[Kind, Repeat]
+
+_KEYS = ("MISSING_API_KEY", "INVALID_API_KEY", "FAILED_TO_AUTH", "API_NOT_ALLOWED", "FEATURE_NOT_ALLOWED")
+_ON_SUBMIT: dict[str, _Verdict] = {
     "INVALID_REQUEST_BODY": (Kind.INPUT, Repeat.NO),
     "IMAGE_FILE_EXCEEDS_MAX_SIZE": (Kind.INPUT, Repeat.NO),
     "INVALID_IMAGE_FORMAT": (Kind.INPUT, Repeat.NO),
@@ -115,32 +120,40 @@ _TABLE: dict[str, tuple[Kind, Repeat]] = {
     "INVALID_IMAGE_SIZE": (Kind.INPUT, Repeat.NO),
     "ILLEGAL_PROMPT": (Kind.MODERATION, Repeat.NO),
     "ILLEGAL_IMAGE_CONTENT": (Kind.MODERATION, Repeat.NO),
-    "MISSING_API_KEY": (Kind.KEY, Repeat.NO),
-    "INVALID_API_KEY": (Kind.KEY, Repeat.NO),
-    "API_NOT_ALLOWED": (Kind.KEY, Repeat.NO),
-    "FEATURE_NOT_ALLOWED": (Kind.KEY, Repeat.NO),
+    **dict.fromkeys(_KEYS, (Kind.KEY, Repeat.NO)),
     "NEED_REAL_NAME_VERIFY": (Kind.KEY, Repeat.NO),
     "BILLING_BALANCE_NOT_ENOUGH": (Kind.FUNDS, Repeat.NO),
     "NOT_ENOUGH_BALANCE": (Kind.FUNDS, Repeat.NO),
     "BILLING_AUTH_FAILED": (Kind.PROVIDER, Repeat.LATER),
-    "BILLING_FAILED": (Kind.PROVIDER, Repeat.LATER),
     "RATE_LIMIT_EXCEEDED": (Kind.LOAD, Repeat.LATER),
     "API_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
     "FUSION_MODEL_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
-    "CREATE_TASK_FAILED": (Kind.PROVIDER, Repeat.NO),
-    "TASK_NOT_FOUND": (Kind.NO_TASK, Repeat.LATER),
-    "GET_RESULT_FAILED": (Kind.PROVIDER, Repeat.LATER),
-    "TASK_FAILED": (Kind.PROVIDER, Repeat.NO),
+    # What speaks of a task there may be, however it is wrapped.
+    "CREATE_TASK_FAILED": (Kind.UNCLEAR, Repeat.ASK),
+    "TASK_FAILED": (Kind.UNCLEAR, Repeat.ASK),
 }
-_MAY_COST = frozenset({"CREATE_TASK_FAILED", "TASK_FAILED"})
-_BY_STATUS: dict[int, tuple[Kind, Repeat]] = {
+"""What Novita's own refusals (JSON, 4xx) of the paid request mean, by their reason."""
+_ON_SUBMIT_BY_STATUS: dict[int, _Verdict] = {
     401: (Kind.KEY, Repeat.NO),
     402: (Kind.FUNDS, Repeat.NO),
     403: (Kind.KEY, Repeat.NO),
-    404: (Kind.RETIRED, Repeat.NO),
+    404: (Kind.PROVIDER, Repeat.NO),
     413: (Kind.INPUT, Repeat.NO),
     429: (Kind.LOAD, Repeat.LATER),
 }
+_NOBODY_KNOWS = frozenset({408, 409, 499})
+"""Statuses below 500 with which an edge gives up on an answer that may still have come."""
+_SURGE = "SERVICE_NOT_AVAILABLE"
+"""Novita's surge protection (503), documented to come before a task exists."""
+
+_ON_POLL: dict[str, _Verdict] = {
+    "TASK_NOT_FOUND": (Kind.NO_TASK, Repeat.LATER),
+    "TASK_FAILED": (Kind.PROVIDER, Repeat.NO),
+    **dict.fromkeys(_KEYS, (Kind.KEY, Repeat.LATER)),
+    "RATE_LIMIT_EXCEEDED": (Kind.LOAD, Repeat.LATER),
+}
+"""What Novita's own answers to a poll mean, by their reason; the first two alone speak of the task."""
+_ON_POLL_BY_STATUS: dict[int, _Verdict] = {401: (Kind.KEY, Repeat.LATER), 429: (Kind.LOAD, Repeat.LATER)}
 
 
 def read_submit(status: int, body: str, retry_after: str | None = None) -> Submitted | Problem:
@@ -153,17 +166,20 @@ def read_submit(status: int, body: str, retry_after: str | None = None) -> Submi
                 return Submitted(task_id)
         # A success without an id: it may well be charged, and there is no id to ask for.
         return Problem(Kind.UNCLEAR, Repeat.ASK, "NO_TASK_ID", status, may_cost=True)
-    return _problem(status, body, retry_after, on_submit=True)
+    return _problem(status, body, retry_after, _on_submit)
 
 
 def read_result(
-    status: int, body: str, retry_after: str | None = None
+    status: int, body: str, retry_after: str | None = None, task_id: str = ""
 ) -> Pending | Succeeded | TaskFailed | Problem:
-    """Understand the answer to a poll. Polls are free and may always be repeated."""
+    """Understand the answer to a poll for `task_id`. Polls are free and may always be repeated."""
     if not 200 <= status < 300:
-        return _problem(status, body, retry_after, on_submit=False)
+        return _problem(status, body, retry_after, _on_poll)
     data = _json_object(body)
     task = _object(data.get("task"))
+    if task_id and _text(task.get("task_id")) not in ("", task_id):
+        # Somebody else's task, from a cache perhaps: nobody gets a stranger's video.
+        return Problem(Kind.UNCLEAR, Repeat.LATER, "ANOTHER_TASK", status)
     name = _text(task.get("status"))
     match name:
         case "TASK_STATUS_SUCCEED":
@@ -190,38 +206,57 @@ def read_balance(status: int, body: str) -> int | Problem:
         return (
             int(amount) if amount is not None else Problem(Kind.UNCLEAR, Repeat.LATER, "NO_BALANCE", status)
         )
-    return _problem(status, body, None, on_submit=False)
+    return _problem(status, body, None, _on_poll)
 
 
-def _problem(status: int, body: str, retry_after: str | None, *, on_submit: bool) -> Problem:
-    """Decide by `reason` first, by status second; the shapes seen are three, plus HTML from the edge."""
+@dataclass(frozen=True)
+class _Refusal:
+    """An error answer in parts; `is_json`: Novita itself said it, and no edge in front of it."""
+
+    status: int
+    is_json: bool
+    reason: str
+    message: str
+
+
+def _problem(
+    status: int, body: str, retry_after: str | None, decide: Callable[[_Refusal], _Verdict]
+) -> Problem:
+    """Take an error answer apart (the shapes seen are three, plus HTML from the edge) and have it decided."""
     data = _json_object(body)
     error = _object(data.get("error"))
     reason = _text(data.get("reason")) or _text(error.get("reason")) or _text(error.get("code"))
     message = _text(data.get("message")) or _text(error.get("message")) or _plain(body)
-    known = _TABLE.get(reason)
-    if known is None and "route not found" in message.lower():
-        known = (Kind.RETIRED, Repeat.NO)
-    if known is None:
-        known = _by_status(status, on_submit)
-    kind, repeat = known
-    may_cost = reason in _MAY_COST or repeat is Repeat.ASK
-    return Problem(
-        kind, repeat, reason or f"HTTP_{status}", status, message[:500], _seconds(retry_after), may_cost
-    )
+    kind, repeat = decide(_Refusal(status, bool(data), reason, message))
+    may_cost = repeat is Repeat.ASK or reason == "TASK_FAILED"
+    name = plain(reason)[:100] or f"HTTP_{status}"
+    return Problem(kind, repeat, name, status, message[:500], _seconds(retry_after), may_cost)
 
 
-def _by_status(status: int, on_submit: bool) -> tuple[Kind, Repeat]:
-    if status == 404 and not on_submit:
-        return Kind.NO_TASK, Repeat.LATER
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
+def _on_submit(refusal: _Refusal) -> _Verdict:
+    """Decide on the paid request: by status first, for a 5xx may hide a task that was made."""
+    status, reason = refusal.status, refusal.reason
+    if status == 503 and refusal.is_json and reason == _SURGE:
+        return Kind.LOAD, Repeat.LATER
+    if status >= 500 or status in _NOBODY_KNOWS:
+        return Kind.UNCLEAR, Repeat.ASK
     if status < 400:  # a redirect: the address is wrong, and nothing was carried out at it
+        return Kind.PROVIDER, Repeat.NO
+    if not refusal.is_json:  # an edge's page: it came no further, and says nothing of model, key or image
+        return (Kind.LOAD if status == 429 else Kind.PROVIDER), Repeat.LATER
+    if reason in _ON_SUBMIT:
+        return _ON_SUBMIT[reason]
+    if "route not found" in refusal.message.lower():
         return Kind.RETIRED, Repeat.NO
-    if status < 500 and status != 408:
-        return Kind.INPUT, Repeat.NO
-    # 5xx at the edge, 408: on a poll just ask again; a submit may have passed before the edge gave up.
-    return (Kind.UNCLEAR, Repeat.ASK) if on_submit else (Kind.PROVIDER, Repeat.LATER)
+    return _ON_SUBMIT_BY_STATUS.get(status, (Kind.INPUT, Repeat.NO))
+
+
+def _on_poll(refusal: _Refusal) -> _Verdict:
+    """Decide on what is free: only Novita's own word speaks of task or key, and the rest is asked again."""
+    if not refusal.is_json:
+        return (Kind.LOAD if refusal.status == 429 else Kind.PROVIDER), Repeat.LATER
+    known = _ON_POLL.get(refusal.reason) or _ON_POLL_BY_STATUS.get(refusal.status)
+    return known or (Kind.PROVIDER, Repeat.LATER)
 
 
 def _video(data: dict[str, Any]) -> Succeeded | None:
@@ -245,7 +280,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return storable(value).strip() if isinstance(value, str) else ""
 
 
 def _number(value: object) -> float | None:
@@ -266,5 +301,5 @@ def _seconds(header: str | None) -> float | None:
 
 def _plain(body: str) -> str:
     """Keep a plain-text error, but not an HTML page, which says nothing to a person."""
-    text = body.strip()
+    text = storable(body).strip()
     return "" if text.startswith(("<", "{", "[")) else text

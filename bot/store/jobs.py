@@ -20,10 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.job import ENDED, TRANSITIONS, Charge, Job, QueueLease, State
 from bot.domain.request import InteractionRecord
-from bot.errors import DuplicateInteraction, LeaseLost, OutdatedVersion
+from bot.errors import DuplicateInteraction, LeaseLost, OutdatedVersion, TaskTaken
 from bot.store.database import Database
 from bot.store.rows import job_of, storable, values_of
-from bot.store.tables import interactions, jobs, publications, queue
+from bot.store.tables import interactions, jobs, publications, queue, tasks
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,10 @@ class JobStore:
         return await self.move(job, State.FAILED, **ending, **changes)
 
     async def update(self, job: Job, **changes: object) -> Job:
-        """Write down something learned, whether it moves the job or not; raises `LeaseLost`."""
+        """Write down something learned, whether it moves the job or not; raises `LeaseLost`.
+
+        A `task_id` that another job has raises `TaskTaken`.
+        """
         states, values = [job.state], storable(changes)
         to = State(str(changes["state"])) if "state" in changes else None
 
@@ -174,6 +177,8 @@ class JobStore:
             if to is not None and to not in states:
                 states.append(to)
             changed = await _change(connection, guard, job.id, values)
+            if task_id := values.get("task_id"):
+                await self._take_task(connection, task_id, job.id)
             await self._publish(connection, changed, changes)
             return changed
 
@@ -207,6 +212,14 @@ class JobStore:
         acted = sa.select(interactions.c.job_id).where(interactions.c.id == interaction.id)
         if (await connection.execute(acted)).scalar() != job_id:
             raise DuplicateInteraction(str(interaction.id))
+
+    async def _take_task(self, connection: AsyncConnection, task_id: str, job_id: str) -> None:
+        statement = self._database.insert(tasks).values(task_id=task_id, job_id=job_id)
+        if await _inserted(connection, statement.on_conflict_do_nothing().returning(tasks.c.job_id)):
+            return
+        owner = sa.select(tasks.c.job_id).where(tasks.c.task_id == task_id)
+        if (await connection.execute(owner)).scalar() != job_id:
+            raise TaskTaken(task_id)
 
     async def _insert(self, connection: AsyncConnection, job: Job) -> None:
         """Write a new job down and queue it, unless that was done and only its answer lost."""

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import DatabaseError
 from bot.store.database import Database
-from bot.store.tables import batches, drafts, interactions, job_parents, jobs, publications
+from bot.store.tables import batches, drafts, interactions, job_parents, jobs, publications, tasks
 
 CHUNK = 500
-TABLES = (jobs, interactions, publications, batches, job_parents, drafts)
+TABLES = (jobs, tasks, interactions, publications, batches, job_parents, drafts)
 
 Row = dict[str, Any]
 

@@ -85,6 +85,14 @@ interactions = sa.Table(
 )
 sa.Index("interactions_seen", interactions.c.seen_at)
 
+# Whose each of Novita's tasks is: none is ever two jobs'.
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("task_id", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.String(25), nullable=False),
+)
+
 # Every message that shows a job or a batch: its card, its video, and what comes.
 publications = sa.Table(
     "publications",

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from bot.domain.text import storable
+
 # What begins markup anywhere, at a line's start, a link, or a mention of everyone. No more than that is
 # escaped, so that an ordinary prompt reads, copies and searches as it was written.
 _MARKUP = re.compile(
@@ -14,14 +16,12 @@ _MARKUP = re.compile(
 # Direction overrides could make a card read backwards, and invisible characters hide a mention from the
 # escaping.
 _UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _JOINER = "\u200d"
 
 
 def clean(text: str) -> str:
     """Drop what no prompt means and no store keeps: control characters and broken halves of emoji."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode().strip()
+    return storable(text).strip()
 
 
 def escape(text: str) -> str:

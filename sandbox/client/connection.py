@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
+import yarl
 
 Json = dict[str, Any]
 FileLike = str | Path | bytes | tuple[str, bytes]
@@ -144,7 +145,7 @@ class Connection:
 
     async def download(self, url: str) -> bytes:
         """Download anything whole."""
-        async with self._http.get(url) as response:
+        async with self._http.get(yarl.URL(url, encoded=True)) as response:  # its signature is of it as it is
             if response.status != 200:
                 raise Refused(response.status, await response.text())
             return await response.read()

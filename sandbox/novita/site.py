@@ -204,7 +204,7 @@ class Novita:
 
     def _video(self, task: Task, request: web.Request) -> dict[str, str]:
         if self.settings.sign_again or not task.first_url:
-            url = f"{request.url.origin()}/files/{task.id}/{self._signed_name(task)}"
+            url = f"{request.url.origin()}{self._signed_path(task)}"
             task.first_url = task.first_url or url
         else:
             url = task.first_url
@@ -212,19 +212,20 @@ class Novita:
 
     # --- files ------------------------------------------------------------------------------------------
 
-    def _signed_name(self, task: Task) -> str:
+    def _signed_path(self, task: Task) -> str:
         expires = math.ceil(self.clock.now() + self.settings.video_ttl)
-        return f"{task.id}.mp4?Expires={expires}&Signature={self._signature(task.id, str(expires))}"
+        # As real ones do, the signature covers the address as it is written, %2F and %40 included.
+        path = f"/files/{task.id}/{task.id}.mp4?Expires={expires}&Credential=kinora%2Fvideos%40sandbox"
+        return f"{path}&Signature={self._signature(path)}"
 
-    def _signature(self, task_id: str, expires: str) -> str:
-        return hmac.new(self._secret, _bytes(f"{task_id} {expires}"), hashlib.sha256).hexdigest()
+    def _signature(self, path: str) -> str:
+        return hmac.new(self._secret, _bytes(path), hashlib.sha256).hexdigest()
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        expires = request.query.get("Expires", "")
-        signature = self._signature(request.match_info["task_id"], expires)
-        if not hmac.compare_digest(_bytes(signature), _bytes(request.query.get("Signature", ""))):
+        signed, _, signature = request.raw_path.partition("&Signature=")
+        if not hmac.compare_digest(_bytes(signature), _bytes(self._signature(signed))):
             return _storage_error(403, "SignatureDoesNotMatch", "The signature does not match.")
-        if self.clock.now() >= int(expires):
+        if self.clock.now() >= int(request.query["Expires"]):
             return _storage_error(403, "AccessDenied", "Request has expired")
         task = self.tasks.find(request.match_info["task_id"])
         if task is None or task.film is None:

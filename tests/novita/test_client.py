@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import gzip
 import json
 import socket
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from aiohttp import web
 from bot.domain.request import RenderRequest
 from bot.errors import AnswerLost, NotSent
 from bot.novita.client import NovitaClient
-from bot.novita.codec import Kind, Problem, Submitted
+from bot.novita.codec import Kind, Problem, Repeat, Submitted
 from bot.novita.models import CATALOGUE
 from tests.support.servers import Handler, serving
 
@@ -115,7 +119,7 @@ async def test_a_redirect_is_not_followed(image: Path) -> None:
     async with serving({PATH: moved, "/elsewhere": elsewhere}) as base:
         answer = await submit(base, image)
     assert isinstance(answer, Problem)
-    assert answer.kind is Kind.RETIRED
+    assert answer.kind is Kind.PROVIDER
 
 
 @pytest.fixture
@@ -136,3 +140,59 @@ async def test_a_refused_key_is_understood_everywhere(refusing: str, image: Path
         assert isinstance(answer, Problem)
         assert answer.kind is Kind.KEY
     await client.close()
+
+
+@pytest.mark.parametrize(
+    ("packing", "size", "read"),
+    [("gzip", 1000, True), ("deflate", 1000, True), ("gzip", 50_000_000, False), ("br", 1000, False)],
+)
+async def test_an_answer_is_read_up_to_a_bound_also_once_unpacked(
+    image: Path, packing: str, size: int, read: bool
+) -> None:
+    body = json.dumps({"task_id": "t-1", "more": "x" * size}).encode()
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "br": lambda _: b"\x1b" * 500}[packing](body)
+
+    async def create(request: web.Request) -> web.Response:
+        assert request.headers["Accept-Encoding"] == "identity"
+        await request.read()
+        return web.Response(body=packed, headers={"Content-Encoding": packing})
+
+    async with serving({PATH: create}) as base:
+        tracemalloc.start()
+        answer = await submit(base, image)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 12_000_000
+    if read:
+        assert answer == Submitted("t-1")
+    else:  # it may well be paid, and nobody can read what for
+        assert isinstance(answer, Problem)
+        assert (answer.repeat, answer.reason) == (Repeat.ASK, "NO_TASK_ID")
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(image: Path) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b"x" * 65_536)
+        return response
+
+    async with serving({PATH: endless}) as base:
+        answer = await submit(base, image)
+    assert isinstance(answer, Problem)
+    assert answer.repeat is Repeat.ASK
+
+
+async def test_a_poll_for_another_task_is_no_answer() -> None:
+    async def result(_: web.Request) -> web.Response:
+        return web.json_response({"task": {"task_id": "theirs", "status": "TASK_STATUS_FAILED"}})
+
+    async with serving({"/v3/async/task-result": result}) as base:
+        client = NovitaClient(base, "sk_key", timeout=2.0)
+        answer = await client.result("mine")
+        await client.close()
+    assert isinstance(answer, Problem)
+    assert answer.reason == "ANOTHER_TASK"

@@ -168,6 +168,14 @@ async def test_html_is_a_page_of_the_edge(discord: Site) -> None:
     assert discord.acted == []
 
 
+@pytest.mark.parametrize(("kind", "acted"), [("answer", []), ("answer_after", [b"hello"])])
+async def test_any_answer_may_be_given(discord: Site, kind: str, acted: list[bytes]) -> None:
+    discord.faults.add(side="discord", kind=kind, status=409, body="{half", content_type="text/plain")
+    answer = await discord.act()
+    assert (answer.status, answer.content_type, await answer.text()) == (409, "text/plain", "{half")
+    assert discord.acted == acted
+
+
 @pytest.mark.parametrize(("kind", "acted"), [("delay", []), ("delay_after", [b"hello"])])
 async def test_a_delay_ends_early_when_it_is_removed(discord: Site, kind: str, acted: list[bytes]) -> None:
     fault = discord.faults.add(side="discord", kind=kind, seconds=3600)

@@ -46,9 +46,9 @@ TARGETS = (
             *_SERVER_ERRORS,
             *(
                 {"reason": reason}
-                for reason in ("RATE_LIMIT_EXCEEDED", "BILLING_FAILED", "BILLING_AUTH_FAILED")
+                for reason in ("RATE_LIMIT_EXCEEDED", "SERVICE_NOT_AVAILABLE", "BILLING_AUTH_FAILED")
             ),
-            *({"reason": reason} for reason in ("CREATE_TASK_FAILED", "ILLEGAL_PROMPT")),
+            *({"reason": reason} for reason in ("CREATE_TASK_FAILED", "BILLING_FAILED", "ILLEGAL_PROMPT")),
         ),
     ),
     Target(
@@ -75,7 +75,7 @@ KINDS = (
     "hang",
 )
 # A submit that was refused with one of these was certainly not taken; any other 5xx leaves that open.
-DEFINITE = frozenset({"RATE_LIMIT_EXCEEDED", "BILLING_FAILED", "BILLING_AUTH_FAILED", "CREATE_TASK_FAILED"})
+DEFINITE = frozenset({"RATE_LIMIT_EXCEEDED", "BILLING_AUTH_FAILED", "SERVICE_NOT_AVAILABLE"})
 
 
 def pick_fault(rng: random.Random, target: Target) -> Json:
