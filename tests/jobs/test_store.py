@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.domain.job import ENDED, TRANSITIONS, State
-from bot.errors import DatabaseError, LeaseLost
+from bot.errors import DatabaseError, LeaseLost, TaskTaken
 from bot.store.tables import metadata
 from tests.support.jobs import Store, a_job
 from tests.support.kinora import ON_SQLITE
@@ -43,6 +43,19 @@ async def test_only_the_run_that_owns_a_job_can_write(store: Store) -> None:
     with pytest.raises(LeaseLost):  # and only from the state it leaves
         await store.move(late, State.SUBMITTING)
     assert (await store.get(job.id)) == moved
+
+
+async def test_a_task_is_one_jobs(store: Store) -> None:
+    first, second = [
+        await store.move(await store.claim((await store.accept(a_job())).id), State.SUBMITTING)
+        for _ in range(2)
+    ]
+    first = await store.move(first, State.RENDERING, task_id="t-1")
+    with pytest.raises(TaskTaken):
+        await store.move(second, State.RENDERING, task_id="t-1")
+    assert (await store.get(second.id)) == second  # as it was: still submitting, and without a task
+    assert (await store.update(first, task_id="t-1")) == first  # its own, written down once more
+    assert (await store.move(second, State.RENDERING, task_id="t-2")).task.task_id == "t-2"
 
 
 async def test_there_are_no_transitions_but_the_drawn_ones(store: Store) -> None:

@@ -141,6 +141,19 @@ async def test_cards_and_videos_are_publications_then(old: Path) -> None:
     assert {row["batch_id"] for row in found} == {None}
 
 
+async def test_a_task_that_two_rows_have_is_the_first_ones(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET task_id = 'twice' WHERE state = 'delivered'")
+    before = [row for row in rows(old) if row["task_id"]]
+    twins = sorted(row["id"] for row in before if row["task_id"] == "twice")
+    assert len(twins) > 1
+    async with opened(f"sqlite:///{old}"):
+        pass
+    found = {row["task_id"]: row["job_id"] for row in rows(old, "SELECT * FROM tasks")}
+    assert found.pop("twice") == twins[0]
+    assert found == {row["task_id"]: row["id"] for row in before if row["task_id"] != "twice"}
+
+
 async def test_a_second_opening_changes_nothing(old: Path) -> None:
     dumps = []
     for _ in range(2):
