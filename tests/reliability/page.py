@@ -53,9 +53,19 @@ The request named meets the fault once, or three times in a row. *Met* is how ma
 the bot rightly does not ask again. The paid request was counted too: it was sent once, unless it was refused with a 429.
 
 """  # noqa: E501
+LAST = """
+## Wrong answers
+
+The request named is answered with something that should not be, three times in a row where the bot rightly asks again.
+Whether the paid request may be sent again is decided by its status first, since a task may have been made whatever the
+answer says; only a refusal in Novita's own words is a refusal; and what an edge says speaks of nobody's model, key, task or
+place.
+
+"""  # noqa: E501
 HEADS = {
     "crashes": ("It dies", "Paid", "Videos", "Told", "The card", "The row"),
     "faults": ("The request", "The fault", "Met", "Paid", "Videos", "Told", "The card"),
+    "wrong": ("The request", "The answer", "Met", "Paid", "Videos", "Told", "The card"),
 }
 
 
@@ -101,9 +111,13 @@ def outcome_cells(outcome: Outcome) -> tuple[object, ...]:
 
 def keys() -> dict[str, list[tuple[str, ...]]]:
     """List the experiments there are, table by table, in the order of the page."""
-    from tests.reliability import test_crashes, test_faults
+    from tests.reliability import test_crashes, test_faults, test_wrong_answers
 
-    return {"crashes": [*test_crashes.KEYS], "faults": [*test_faults.KEYS]}
+    return {
+        "crashes": [*test_crashes.KEYS],
+        "faults": [*test_faults.KEYS],
+        "wrong": [*test_wrong_answers.KEYS],
+    }
 
 
 def rows_of_page() -> list[str]:
@@ -132,7 +146,7 @@ def write(folder: Path) -> list[str]:
     ]
     if not unclear:
         parts = []
-        for table, top in (("crashes", TOP), ("faults", MIDDLE)):
+        for table, top in (("crashes", TOP), ("faults", MIDDLE), ("wrong", LAST)):
             head = HEADS[table]
             rows = [row for key in wanted[table] for row in found[table, key]]
             parts.append(top + "\n".join([line(*head), line(*["---"] * len(head)), *rows]) + "\n")
