@@ -9,7 +9,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -158,6 +157,9 @@ class Kinora(Supervisor):
 NewKinora = Callable[..., Kinora]
 
 
+_MAKING = asyncio.Lock()
+
+
 @functools.cache
 def _templates() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="kinora-template-")
@@ -166,8 +168,7 @@ def _templates() -> tempfile.TemporaryDirectory[str]:
 async def _sqlite_template() -> Path:
     """Return a file with today's tables, made once: to make them is half of a start."""
     file = Path(_templates().name) / "kinora.db"
-    if not file.exists():
-        made = file.with_name(uuid.uuid4().hex)  # several worlds may need it first
-        await migrate(Settings("", "", database_url=f"sqlite:///{made}"))
-        made.rename(file)
+    async with _MAKING:  # many worlds begin at once, and Alembic does one thing at a time
+        if not file.exists():
+            await migrate(Settings("", "", database_url=f"sqlite:///{file}"))
     return file
