@@ -38,6 +38,14 @@ def test_the_queue_says_in_one_line_that_the_database_is_away(capsys: pytest.Cap
     assert line.endswith("WARNING procrastinate.utils: listener error: ConnectorException Database error.")
 
 
+def test_no_words_from_outside_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("INFO", [])
+    words = "no\n2026-11-24 20:00:00,000 ERROR   bot.app: forged\r\x1b[31m\x00\u2028\x85red"
+    logging.getLogger("bot.jobs").warning("job %s failed: %s", "abc", words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("failed: no 2026-11-24 20:00:00,000 ERROR bot.app: forged [31m red")
+
+
 def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("INFO", ["hunter2"])
     fail("bot.engines.postgres", "job abc stopped")

@@ -11,8 +11,10 @@ import pytest
 from bot.domain.job import Charge, Job, Rendering, Sending, State, Waiting
 from bot.domain.retry import RETRY_SECONDS
 from bot.errors import (
+    AddressRefused,
     AnswerLost,
     DownloadError,
+    DownloadTooLarge,
     ImageRejected,
     LeaseLost,
     NotAVideo,
@@ -757,6 +759,14 @@ async def test_a_file_that_stays_no_video_is_given_up(world: World) -> None:
     assert outcome(job) == (State.FAILED, "video_gone", Charge.PAID)
     assert len(world.novita_files.urls) == BROKEN_TRIES + 1
     assert world.notifier.of(job.id, "video") == []
+
+
+@pytest.mark.parametrize("final", [DownloadTooLarge("600 MB"), AddressRefused("private")])
+async def test_what_no_further_try_can_help_is_not_tried_again(world: World, final: DownloadError) -> None:
+    world.novita_files.failures.append(final)
+    job = await world.run(await world.standing("rendered"))
+    assert outcome(job) == (State.FAILED, "video_gone", Charge.PAID)
+    assert len(world.novita_files.urls) == 1
 
 
 async def test_a_video_that_cannot_be_fetched_for_an_hour_is_gone(world: World) -> None:
