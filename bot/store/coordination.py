@@ -27,8 +27,8 @@ class Coordination:
         async def take(connection: AsyncConnection) -> float:
             await self._database.lock(connection, key)
             now = await self._database.clock(connection)
-            at = max(now, (await self._database.get_shared(connection, key))[0])
-            await self._database.put_shared(connection, key, sa.literal(at + every, sa.Double), "")
+            at = max(now, await self._database.get_moment(connection, key, now))
+            await self._database.put_moment(connection, key, at + every, now)
             return at - now
 
         return await self._database.transact(take)
