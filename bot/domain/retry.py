@@ -30,13 +30,13 @@ def backoff(attempt: int, retry_after: float | None = None, chance: float | None
 
 
 class RetryBudget:
-    """How long to bear with one trouble: for `bound` seconds, after which the step is given up.
+    """How long to bear with one trouble: for `bound` seconds (None: an hour), then the step is given up.
 
     What is `lasting` (paid, say) is never given up for that; it is tried more rarely from then on.
     """
 
-    def __init__(self, bound: float = RETRY_SECONDS, *, lasting: bool = False) -> None:
-        self._slows = time.monotonic() + bound
+    def __init__(self, bound: float | None = None, *, lasting: bool = False) -> None:
+        self._slows = time.monotonic() + (RETRY_SECONDS if bound is None else bound)
         self._lasting = lasting
         self._in_vain = 0
         self.tries = 0

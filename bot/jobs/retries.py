@@ -81,8 +81,7 @@ class Retries:
 
     async def rest(self, job: Job, side: Side, budget: RetryBudget, trouble: TemporaryError) -> None:
         """Wait until it is time for the next try, or, where tries are rare, until the side has answered."""
-        self._say(job, side, budget, trouble)
-        seconds = budget.delay(trouble)
+        seconds = self._say(job, side, budget, trouble)
         if not budget.slow:
             await asyncio.sleep(seconds)
             return
@@ -98,10 +97,16 @@ class Retries:
         finally:
             asleep.discard(woken)
 
-    def _say(self, job: Job, side: Side, budget: RetryBudget, trouble: TemporaryError) -> None:
+    def _say(self, job: Job, side: Side, budget: RetryBudget, trouble: TemporaryError) -> float:
+        """Return how many seconds to wait, and leave it to nobody to guess why."""
         refused = isinstance(trouble, AccessRefused)
         if refused:
             self._operator.alert(REFUSED[side])
         # Once at ERROR for each step, and once more for each of the rare tries.
-        loud = refused and (budget.tries == 0 or budget.slow)
-        log.log(logging.ERROR if loud else logging.INFO, "job %s: waiting: %s", job.id, trouble)
+        level = logging.ERROR if refused and (budget.tries == 0 or budget.slow) else logging.INFO
+        seconds = budget.delay(trouble)
+        if budget.slow:
+            log.log(level, "job %s: waiting, %.0f minutes at most: %s", job.id, seconds / 60, trouble)
+        else:
+            log.log(level, "job %s: waiting: %s", job.id, trouble)
+        return seconds
