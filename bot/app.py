@@ -29,6 +29,7 @@ from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.service import JobService
 from bot.jobs.submission import REMEDIES
 from bot.media.pool import MediaPool
+from bot.messaging.alerts import OwnerAlerts
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
@@ -124,8 +125,10 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     stack.push_async_callback(admission.close)
     publisher = Publisher(bot, models, videos)
     stack.push_async_callback(publisher.close)
+    alerts = OwnerAlerts(bot, coordination)
+    stack.push_async_callback(alerts.close)
     config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
-    runner = JobRunner(store, novita, publisher, images, videos, admission, config)
+    runner = JobRunner(store, novita, publisher, alerts, images, videos, admission, config)
     engine = _engine(settings, role, database, store, runner)
     stack.push_async_callback(engine.stop)
     bot.jobs = JobService(store, engine, images, Redelivery(publisher, novita, discord_files, videos), models)

@@ -7,6 +7,8 @@ KinoraError
 │   └── DatabaseError           the database cannot be used
 ├── TemporaryError              the other side is unwell: the same request may help later
 │   ├── RateLimited             Novita takes no more requests just now
+│   ├── AccessRefused           the bot's token or key is refused: only the operator can mend that
+│   ├── ImageUnprepared         the work on the image was left undone
 │   └── OutdatedVersion         the database lets only newer versions pay
 ├── PermanentError              Discord refuses this place for good
 ├── LeaseLost                   another run owns the job, or it has moved on
@@ -86,7 +88,12 @@ class DatabaseError(StartupError):
 
 
 class TemporaryError(KinoraError):
-    """The other side did not answer, or answered that it is unwell: the same request may help later."""
+    """The other side did not answer, or answered that it is unwell: the same request may help later.
+
+    `most_tries` is how often it is worth repeating (None: there is no such number).
+    """
+
+    most_tries: int | None = None
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -95,6 +102,16 @@ class TemporaryError(KinoraError):
 
 class RateLimited(TemporaryError):
     """Novita's rate limit: nothing is wrong, it is only not our turn."""
+
+
+class AccessRefused(TemporaryError):
+    """The bot's own token or key is refused, until its operator acts."""
+
+
+class ImageUnprepared(TemporaryError):
+    """The work on an image was left undone: once it may be bad luck, time and again it is not."""
+
+    most_tries = 3
 
 
 class OutdatedVersion(TemporaryError):

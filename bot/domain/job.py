@@ -42,6 +42,10 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
 }
 ENDED = frozenset({State.DELIVERED, State.UNCONFIRMED, State.FAILED, State.CANCELLED})
+UNPAID = frozenset({State.ACCEPTED, State.FAILED, State.CANCELLED})
+"""The states in which a job is paid only if its `charge` says so."""
+NOWHERE = "nowhere"
+"""The fallback reason of a job whose end no place takes: people were not told of it, and cannot be."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,16 @@ class Job:
     def ended(self) -> bool:
         """Return whether nothing more will happen on its own."""
         return self.state in ENDED
+
+    @property
+    def paid(self) -> bool:
+        """Return whether it is paid for, or may be."""
+        return self.state not in UNPAID or self.outcome.charge is not Charge.NOTHING
+
+    @property
+    def untold(self) -> bool:
+        """Return whether people are still to be told how it ended."""
+        return not self.outcome.notified and self.destination.fallback_reason != NOWHERE
 
 
 def new_id() -> str:

@@ -38,7 +38,10 @@ class Reply:
 
 
 class Notifier(Protocol):
-    """All but `update_card` raise `TemporaryError` or `PermanentError`, and find what they did before."""
+    """All but `update_card` raise `TemporaryError` or `PermanentError`, and find what they did before.
+
+    A `TemporaryError` is no definite answer; an `AccessRefused`, that Discord refuses the token.
+    """
 
     async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
         """Make the card stand and its thread exist; `image` is asked for only if the card has none yet."""
@@ -59,13 +62,26 @@ class Notifier(Protocol):
         """Return the next place for a video that its target does not take, None when there is none left."""
 
     async def notify(self, job: Job) -> None:
-        """Show on the card how the job ended, and say so to the requester unless the video itself did."""
+        """Show on the card how the job ended, and say so to the requester unless the video itself did.
+
+        Raises `PermanentError` when there is no place left where that could be said.
+        """
 
     async def video_url(self, job: Job) -> str | None:
         """Sign a fresh address for the video in the message that brought it; None when it is not there."""
 
     async def redeliver(self, job: Job, video: Path, reply: Reply) -> None:
         """Fill in a reply with the video: attached, or fitted, or as a link that lives."""
+
+
+class Operator(Protocol):
+    """Whoever keeps the bot running, as far as jobs need them."""
+
+    def alert(self, kind: str) -> None:
+        """Have them told, soon, of a trouble that only they can end; once a day for each kind.
+
+        Never raises. `kind` is "token" (Discord refuses it) or "key" (Novita does).
+        """
 
 
 class Engine(Protocol):

@@ -10,22 +10,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from bot.domain import polling
-from bot.domain.job import Charge, Job, QueueLease, Rendering, Sending, Stage, State, Waiting
+from bot.domain.job import NOWHERE, Charge, Job, QueueLease, Rendering, Sending, State, Waiting
 from bot.domain.retry import RetryBudget, backoff
 from bot.errors import (
-    AnswerLost,
     BrokenVideo,
     DownloadError,
     ImageRejected,
+    ImageUnprepared,
     ImageUnreachable,
     LeaseLost,
+    MediaPoolError,
     OutdatedVersion,
     PermanentError,
     RateLimited,
@@ -35,20 +34,21 @@ from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs import fencing
 from bot.jobs.admission import Admission
-from bot.jobs.notifier import Notifier, PostedVideo
-from bot.jobs.submission import Submission, said, warn_operator
+from bot.jobs.notifier import Notifier, Operator, PostedVideo
+from bot.jobs.polls import Polls, Unknown
+from bot.jobs.retries import Retries, Side
+from bot.jobs.submission import Submission
 from bot.novita.client import NovitaClient
-from bot.novita.codec import Kind, Pending, Problem, Repeat, Succeeded, TaskFailed
+from bot.novita.codec import Pending, Succeeded, TaskFailed
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL, Model
 from bot.store.jobs import JobStore
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 BROKEN_TRIES = 3
 """How often a file that is no video is fetched again."""
-LATE_TRIES = 5
-"""How often a given-up task is asked for when its time has come."""
+DEAD_LINK = frozenset({403, 404, 410})
+"""What a link answers that has expired, or never led to anything."""
 FRESH_SECONDS = 2.0
 """For how long a render that was just ordered is taken to be in Novita's queue."""
 FRESH_TASK_TRIES = 5
@@ -72,19 +72,21 @@ class JobRunner:
         store: JobStore,
         novita: NovitaClient,
         notifier: Notifier,
+        operator: Operator,
         images: Images,
         videos: Videos,
         admission: Admission,
         config: RunnerConfig,
     ) -> None:
         self._store = store
-        self._novita = novita
         self._notifier = notifier
         self._images = images
         self._videos = videos
         self._admission = admission
         self._config = config
-        self._submission = Submission(store, novita)
+        self._submission = Submission(store, novita, operator)
+        self._retries = Retries(notifier, operator)
+        self._polls = Polls(novita, self._retries)
         self._polled = 0
         self._outdated = False
 
@@ -132,7 +134,7 @@ class JobRunner:
                 return self._rendering
             case State.RENDERED:
                 return self._rendered
-        if not job.outcome.notified:
+        if job.untold:
             return self._notify
         return self._look_again if job.outcome.check_at is not None else None
 
@@ -147,13 +149,15 @@ class JobRunner:
             job = await self._wait_for_turn(job)
             if self._outdated:  # found so before: its image need not come for what the payment will refuse
                 await self._store.check_version()
-            image = await self._with_retries(job, lambda: self._image(job, model), Waiting)
+            image = await self._retries.repeat(job, lambda: self._image(job, model), Waiting)
             return await self._submit(job, model, image)
         except OutdatedVersion:
             self._notifier.update_card(job, Waiting(because="outdated"))
             raise
         except ImageRejected as error:
             return await self._store.fail(job, "still_refused", error.rule)
+        except ImageUnprepared as error:
+            return await self._store.fail(job, "image_unprepared", str(error))
         except (PermanentError, TemporaryError, ImageUnreachable) as error:
             return await self._store.fail(job, "not_started", str(error))
 
@@ -161,7 +165,7 @@ class JobRunner:
         """Make sure the card stands with its image, and the thread, whatever an earlier run got done."""
         if job.destination.card_id is None or job.destination.target_id is None:
             post = partial(self._notifier.post_card, job, lambda: self._image(job, model))
-            posted = await self._with_retries(job, post, None)
+            posted = await self._retries.repeat(job, post, None)
             # What opened the first card is of no more use, and not ours to keep.
             job = await self._store.update(
                 job,
@@ -203,6 +207,8 @@ class JobRunner:
             if error.gone:
                 raise
             raise TemporaryError(str(error)) from None
+        except MediaPoolError as error:
+            raise ImageUnprepared(f"the work on the image was left undone: {error.reason}") from None
 
     async def _submit(self, job: Job, model: Model, image: Path) -> Job:
         """Submit the render, and again only where it is certain that nothing was bought."""
@@ -211,6 +217,8 @@ class JobRunner:
             job, trouble = await self._submission.submit(job, model, image)
             if trouble is None:
                 self._outdated = False
+                if job.state is State.RENDERING:
+                    self._retries.answered(Side.NOVITA)
                 return job
             if isinstance(trouble, OutdatedVersion):
                 raise trouble
@@ -245,50 +253,40 @@ class JobRunner:
     async def _poll_to_its_end(self, job: Job) -> Job:
         model = self._config.models.get(job.request.model, CATALOGUE[DEFAULT_MODEL])
         started = job.task.submitted_at or job.created_at
+        # From here on by a clock that nobody sets, for the deadline hangs on it.
+        since = time.monotonic() - max(0.0, time.time() - started)
         expected = polling.expected_at(started, model.typical_seconds, job.request.duration)
-        misses, budget = 0, RetryBudget(bound=None)
-        if time.time() - started < FRESH_SECONDS:  # else the card tells more than that, or will after a poll
+        misses, budget = 0, RetryBudget(lasting=True)
+        if time.monotonic() - since < FRESH_SECONDS:  # else the card tells more, or will after a poll
             self._notifier.update_card(job, Rendering(expected, queued=True))
         # Soon, also for what was found long under way; yet a thousand found at once are spread out.
         delay = polling.next_poll(0.0, self._config.poll_seconds, self._polled)
         while True:
             await asyncio.sleep(delay)
-            elapsed = time.time() - started
+            elapsed = time.monotonic() - since
             delay = polling.next_poll(elapsed, self._config.poll_seconds, self._polled)
-            match await self._poll(job):
+            match await self._polls.ask(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
                 case TaskFailed(message):
                     # Whether Novita charges a task that failed is not documented.
                     return await self._store.fail(job, "task_failed", message, Charge.UNKNOWN)
-                case Problem(kind=Kind.PROVIDER, repeat=Repeat.NO) as problem:
-                    return await self._store.fail(job, "task_failed", said(problem), Charge.UNKNOWN)
-                case Problem(kind=Kind.NO_TASK) if (misses := misses + 1) > FRESH_TASK_TRIES:
+                case Unknown() if (misses := misses + 1) > FRESH_TASK_TRIES:
                     return await self._store.fail(job, "task_lost", "TASK_NOT_FOUND", Charge.UNKNOWN)
+                case Unknown():
+                    delay = backoff(misses)
+                case Pending() if elapsed > self._config.render_timeout:  # only Novita says that it is late
+                    minutes = f"{self._config.render_timeout / 60:g} minutes"
+                    later = time.time() + self._config.render_timeout
+                    return await self._store.fail(job, "deadline", minutes, Charge.UNKNOWN, check_at=later)
                 case Pending() as pending:
-                    misses, budget = 0, RetryBudget(bound=None)
+                    misses, budget = 0, RetryBudget(lasting=True)
                     expected = polling.revised(expected, pending.eta, time.time())
                     self._notifier.update_card(job, Rendering(expected, queued=not pending.started))
-                case Problem() as problem:
-                    delay = budget.delay(TemporaryError(problem.reason, problem.retry_after))
-                    warn_operator(job, model, problem)
-                case AnswerLost() as error:
-                    delay = budget.delay(TemporaryError(str(error)))
+                case TemporaryError() as trouble:
                     self._notifier.update_card(job, Rendering(expected, because="novita_away"))
-            # After the poll, so that a job found long past its time is asked for at least once.
-            if elapsed > self._config.render_timeout:
-                minutes = f"{self._config.render_timeout / 60:g} minutes"
-                later = time.time() + self._config.render_timeout
-                return await self._store.fail(job, "deadline", minutes, Charge.UNKNOWN, check_at=later)
-
-    async def _poll(self, job: Job) -> Pending | Succeeded | TaskFailed | Problem | AnswerLost:
-        try:
-            answer = await self._novita.result(job.task.task_id or "")
-        except AnswerLost as error:
-            return error
-        if isinstance(answer, Pending) and answer.unknown_status:
-            log.warning("job %s: Novita says %s; waiting on", job.id, answer.unknown_status)
-        return answer
+                    await self._retries.rest(job, Side.NOVITA, budget, trouble)
+                    delay = 0.0
 
     async def _is_rendered(self, job: Job, video: Succeeded) -> Job:
         return await self._store.move(
@@ -313,11 +311,9 @@ class JobRunner:
                 sent = await self._bring(job)
             except DownloadError as error:
                 return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
-            except TemporaryError as error:
-                return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
             except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
-                target = await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
+                target = await self._retries.repeat(job, partial(self._notifier.fallback, job), Sending)
                 if target is None:
                     return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
                 # Written before anything is posted there, so that after a crash it is looked for there.
@@ -333,68 +329,61 @@ class JobRunner:
 
     async def _bring(self, job: Job) -> PostedVideo:
         """Fetch the video and post it, unless an earlier run posted it and died before writing that down."""
-        earlier = await self._with_retries(job, partial(self._notifier.find_video, job), Sending)
+        earlier = await self._retries.repeat(job, partial(self._notifier.find_video, job), Sending)
         if earlier is not None:
             return earlier
         job = await self._fetch(job)
         deliver = partial(self._notifier.deliver, job, self._videos.path(job.id))
-        return await self._with_retries(job, deliver, Sending)
+        return await self._retries.repeat(job, deliver, Sending)
 
     async def _fetch(self, job: Job) -> Job:
         """Have the video on disk, with a fresh link when the first has died; raises `DownloadError`."""
-        budget, broken = RetryBudget(), 0
+        budget, broken, misses, signed = RetryBudget(lasting=True), 0, 0, False
         while True:
             try:
                 await self._videos.fetch(job.id, job.task.video_url or "")
                 return job
             except DownloadError as error:
-                trouble = TemporaryError(str(error), error.retry_after)
+                failure = error
                 broken += isinstance(error, BrokenVideo)
-                if error.final or broken > BROKEN_TRIES or not budget.allows(trouble):
+                # Each link that Novita signed for an hour was dead: there is nothing behind them.
+                dead = signed and budget.slow and error.status in DEAD_LINK
+                if error.final or dead or broken > BROKEN_TRIES:
                     raise
             self._notifier.update_card(job, Sending(because="novita_away"))
-            await asyncio.sleep(budget.delay(trouble))
+            trouble = TemporaryError(str(failure), failure.retry_after)
+            await self._retries.rest(job, Side.NOVITA, budget, trouble)
             # Whether asking again signs afresh is not documented; it costs nothing.
-            if isinstance(answer := await self._poll(job), Succeeded):
-                expires = time.time() + answer.ttl
-                job = await self._store.update(job, video_url=answer.video_url, video_expires_at=expires)
+            match await self._polls.ask(job):
+                case Succeeded() as video:
+                    signed = True
+                    expires = time.time() + video.ttl
+                    job = await self._store.update(job, video_url=video.video_url, video_expires_at=expires)
+                case TaskFailed() | Unknown() if (misses := misses + 1) > FRESH_TASK_TRIES:
+                    raise failure
 
     # --- ended ----------------------------------------------------------------------------------------------
 
     async def _notify(self, job: Job) -> Job:
+        """Tell people how it ended, however long that takes: nobody else would."""
         self._admission.nudge()
-        with suppress(PermanentError, TemporaryError):
-            await self._with_retries(job, partial(self._notifier.notify, job), None)
+        try:
+            await self._retries.repeat(job, partial(self._notifier.notify, job), None, lasting=True)
+        except PermanentError as error:
+            log.warning("job %s: nobody can be told of its end: %s", job.id, error)
+            return await self._store.update(job, fallback_reason=NOWHERE)
         return await self._store.update(job, notified=True)
 
     async def _look_again(self, job: Job) -> Job:
-        """Ask once more, later, for a task that was given up, before it is called lost."""
-        await asyncio.sleep(max(0.0, (job.outcome.check_at or 0) - time.time()))
-        for attempt in range(1, LATE_TRIES + 1):
-            match await self._poll(job):
+        """Ask once more, later, for a task that was given up; it is called lost only when Novita says so."""
+        seconds = (job.outcome.check_at or 0) - time.time()
+        await asyncio.sleep(max(0.0, min(seconds, self._config.render_timeout)))
+        budget = RetryBudget(lasting=True)
+        while True:
+            match await self._polls.ask(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
-                case AnswerLost() | Problem(kind=Kind.PROVIDER | Kind.LOAD):
-                    await asyncio.sleep(backoff(attempt))
+                case TemporaryError() as trouble:
+                    await self._retries.rest(job, Side.NOVITA, budget, trouble)
                 case _:
-                    break
-        return await self._store.update(job, check_at=None, problem="lost", notified=False)
-
-    # --- waiting --------------------------------------------------------------------------------------------
-
-    async def _with_retries(
-        self, job: Job, action: Callable[[], Awaitable[T]], stage: Callable[..., Stage] | None
-    ) -> T:
-        """Repeat what is free and safe to repeat while the other side is away; the card says so."""
-        budget = RetryBudget()
-        while True:
-            try:
-                return await action()
-            except TemporaryError as trouble:
-                if not budget.allows(trouble):
-                    raise
-                log.info("job %s: waiting: %s", job.id, trouble)
-                if stage is not None:
-                    self._notifier.update_card(job, stage(because="discord_away"))
-                delay = budget.delay(trouble)
-            await asyncio.sleep(delay)
+                    return await self._store.update(job, check_at=None, problem="lost", notified=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.domain.job import Charge, Job, State
 from bot.errors import AnswerLost, NotSent, OutdatedVersion, RateLimited, TaskTaken, TemporaryError
+from bot.jobs.notifier import Operator
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem, Repeat, Submitted
 from bot.novita.models import Model
@@ -35,9 +36,10 @@ Outcome = tuple[Job, TemporaryError | None]
 class Submission:
     """Sends paid requests; `under_way` are those whose answer is not written down yet."""
 
-    def __init__(self, store: JobStore, novita: NovitaClient) -> None:
+    def __init__(self, store: JobStore, novita: NovitaClient, operator: Operator) -> None:
         self._store = store
         self._novita = novita
+        self._operator = operator
         self.under_way: set[asyncio.Task[Outcome]] = set()
 
     async def submit(self, job: Job, model: Model, image: Path) -> Outcome:
@@ -82,6 +84,8 @@ class Submission:
                 return await self.unconfirmed(job, answer.reason), None
             case Problem():
                 warn_operator(job, model, answer)
+                if answer.kind is Kind.KEY:
+                    self._operator.alert("key")
                 charge = Charge.UNKNOWN if answer.may_cost else Charge.NOTHING
                 return await self._store.fail(job, answer.kind, said(answer), charge), None
 

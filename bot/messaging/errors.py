@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import aiohttp
 import discord
 
-from bot.errors import PermanentError, TemporaryError
+from bot.errors import AccessRefused, PermanentError, TemporaryError
 
 # Discord's JSON error codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 ENTITY_TOO_LARGE = 40005
@@ -30,7 +30,9 @@ def discord_errors() -> Iterator[None]:
     except discord.RateLimited as error:
         raise TemporaryError("rate limited", error.retry_after) from None
     except discord.HTTPException as error:
-        if error.code != INVALID_TOKEN and (error.status >= 500 or error.status in (401, 429)):
+        if error.code != INVALID_TOKEN and error.status == 401:
+            raise AccessRefused("Discord refuses the bot's token (401): check DISCORD_TOKEN") from None
+        if error.code != INVALID_TOKEN and (error.status >= 500 or error.status == 429):
             raise TemporaryError(f"Discord answered {error.status}") from None
         reason = FALLBACK_REASONS.get(error.code, "gone" if error.status == 404 else "forbidden")
         raise PermanentError(f"Discord answered {error.status}, code {error.code}", reason) from None

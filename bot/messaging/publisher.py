@@ -258,8 +258,12 @@ class Publisher:
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
+        nowhere: PermanentError | None = None
         if job.state in (State.FAILED, State.UNCONFIRMED):
-            await self._tell_requester(job)
+            try:
+                await self._tell_requester(job)
+            except PermanentError as error:
+                nowhere = error
         if job.destination.card_id is not None:
             editor = self._editor(job)
             editor.want(status.status_card(job, None, self._models, _public(job)))
@@ -268,6 +272,8 @@ class Publisher:
             finally:
                 if not editor.busy:  # else this was cancelled, and `close` still has to end it
                     self._editors.pop(job.id, None)
+        if nowhere is not None:
+            raise nowhere
 
     async def _tell_requester(self, job: Job) -> None:
         nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
@@ -285,6 +291,7 @@ class Publisher:
                 fallback = await self.fallback(place)
                 destination = replace(place.destination, target_id=fallback)
                 place = replace(place, destination=destination) if fallback else None
+        raise PermanentError("no place takes it")
 
     async def close(self) -> None:
         """Stop editing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -26,8 +27,8 @@ class Coordination:
         async def take(connection: AsyncConnection) -> float:
             await self._database.lock(connection, key)
             now = await self._database.clock(connection)
-            at = max(now, (await self._database.get_shared(connection, key))[0])
-            await self._database.put_shared(connection, key, sa.literal(at + every, sa.Double), "")
+            at = max(now, await self._database.get_moment(connection, key, now))
+            await self._database.put_moment(connection, key, at + every, now)
             return at - now
 
         return await self._database.transact(take)
@@ -44,6 +45,21 @@ class Coordination:
             await self._database.put_shared(connection, key, self._database.now, text)
 
         await self._database.transact(write)
+
+    async def claim(self, key: str, text: str) -> bool:
+        """Remember something; return whether it is new, so that of all processes one acts on it."""
+        mine = f"{text} {secrets.token_hex(4)}"
+
+        async def write(connection: AsyncConnection) -> bool:
+            await self._database.lock(connection, key)
+            _, found = await self._database.get_shared(connection, key)
+            if found != mine and found.rpartition(" ")[0] == text:
+                return False
+            # Should the answer to the commit be lost, this finds its own.
+            await self._database.put_shared(connection, key, self._database.now, mine)
+            return True
+
+        return await self._database.transact(write)
 
     async def alone(self, name: str, work: Callable[[], Awaitable[T]], *, wait: bool = True) -> T | None:
         """Do what only one process may do at a time; without `wait`, not at all (None) while another does it.

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.job import ENDED, TRANSITIONS, Charge, Job, QueueLease, State
+from bot.domain.job import ENDED, NOWHERE, TRANSITIONS, Charge, Job, QueueLease, State
 from bot.domain.request import InteractionRecord
 from bot.errors import DuplicateInteraction, LeaseLost, OutdatedVersion, TaskTaken
 from bot.store.database import Database
@@ -40,7 +40,8 @@ OLDEST_PAYING = "oldest version allowed to pay"
 """The key of the shared table that names it."""
 
 KNOWN = jobs.c.state.in_(list(State))
-OPEN = sa.and_(KNOWN, sa.or_(jobs.c.notified.is_(False), jobs.c.check_at.is_not(None)))
+UNTOLD = sa.and_(jobs.c.notified.is_(False), jobs.c.fallback_reason != NOWHERE)
+OPEN = sa.and_(KNOWN, sa.or_(UNTOLD, jobs.c.check_at.is_not(None)))
 
 Enqueue = Callable[[AsyncConnection, str, bool], Awaitable[None]]
 """Puts a job into the engine's queue, in the transaction that makes it one to be run, maybe afresh."""
@@ -262,6 +263,9 @@ async def _inserted(connection: AsyncConnection, statement: sa.Executable) -> bo
 async def _change(
     connection: AsyncConnection, guard: sa.ColumnElement[bool], job_id: str, changes: dict[str, Any]
 ) -> Job:
+    if changes.get("notified") is False:  # there is something new to tell, and maybe a place for it
+        reason = sa.case((jobs.c.fallback_reason == NOWHERE, ""), else_=jobs.c.fallback_reason)
+        changes = {"fallback_reason": reason} | changes
     statement = jobs.update().where(jobs.c.id == job_id, KNOWN, guard).values(changes).returning(*jobs.c)
     row = (await connection.execute(statement)).mappings().first()
     if row is None:

@@ -1,4 +1,8 @@
-"""Whose turn to render is next: decided in one place for every process, and written into the jobs' rows."""
+"""Whose turn to render is next: decided in one place for every process, and written into the jobs' rows.
+
+Moments in the future do not count: they were written before somebody set the clock back, and nobody is to
+wait until the clock has been there once more.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.fairness import Line, Waiter, line_up
 from bot.domain.job import State
+from bot.domain.retry import MOST_RETRY_AFTER
 from bot.store.database import Database
-from bot.store.tables import jobs, shared
+from bot.store.tables import jobs
 
 MINUTE = 60.0
 FAIR_SECONDS = 3600.0
 """For how long a turn counts when it is decided whose is next."""
 PAUSED = "novita paused until"
+LONGEST_PAUSE = MOST_RETRY_AFTER + 1.0
+"""A pause that is to last longer, in seconds, was made by another clock, by a version that does not say."""
 
 HAS_TURN = sa.or_(
     jobs.c.state.in_([State.SUBMITTING, State.RENDERING]),
@@ -47,19 +54,18 @@ class QueueStore:
                     sa.func.max(jobs.c.turn_round),
                     sa.func.max(jobs.c.turn_lap),
                 )
-                .where(jobs.c.turn_at > now - FAIR_SECONDS, jobs.c.turn_round.is_not(None))
+                .where(jobs.c.turn_at.between(now - FAIR_SECONDS, now), jobs.c.turn_round.is_not(None))
                 .group_by(jobs.c.guild_id, jobs.c.requester_id)
             )
             busy = await connection.execute(sa.select(sa.func.count()).select_from(jobs).where(HAS_TURN))
             latest = await connection.execute(
-                sa.select(sa.func.count()).select_from(jobs).where(jobs.c.turn_at > now - MINUTE)
+                sa.select(sa.func.count()).select_from(jobs).where(jobs.c.turn_at.between(now - MINUTE, now))
             )
-            paused_until, _ = await self._database.get_shared(connection, PAUSED)
             line = line_up(
                 [Waiter(*row) for row in waiting],
                 {(guild, user): (turn_round, lap) for guild, user, turn_round, lap in taken},
                 room=min(limit - busy.scalar_one(), per_minute - latest.scalar_one()),
-                paused=paused_until - now,
+                paused=await self._paused_for(connection, now),
             )
             for turn in line.granted:
                 await connection.execute(
@@ -73,8 +79,16 @@ class QueueStore:
 
     async def pause(self, seconds: float) -> None:
         """Give nobody a turn for some seconds: the account's limit is hit, and it is one for all."""
-        until = self._database.now + seconds
-        statement = self._database.insert(shared).values(key=PAUSED, at=until, text="")
-        longer = sa.case((statement.excluded.at > shared.c.at, statement.excluded.at), else_=shared.c.at)
-        statement = statement.on_conflict_do_update(index_elements=["key"], set_={"at": longer})
-        await self._database.write(statement)
+
+        async def write(connection: AsyncConnection) -> None:
+            await self._database.lock(connection, "line")
+            now = await self._database.clock(connection)
+            if seconds > await self._paused_for(connection, now):
+                await self._database.put_moment(connection, PAUSED, now + seconds, now)
+
+        await self._database.transact(write)
+
+    async def _paused_for(self, connection: AsyncConnection, now: float) -> float:
+        """Return for how many seconds more nobody gets a turn; 0 or less: they may."""
+        seconds = await self._database.get_moment(connection, PAUSED, now) - now
+        return seconds if seconds <= LONGEST_PAUSE else 0.0

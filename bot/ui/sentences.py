@@ -102,6 +102,10 @@ PROBLEMS: Mapping[str, str] = {
         "image. Please run the command again."
     ),
     "still_refused": N_("The image could not be used when its turn came. Please run the command again."),
+    "image_unprepared": N_(
+        "The image could not be prepared on Kinora's side. Please run the command again, or use another "
+        "image."
+    ),
     "model_unknown": N_("The model {model} is no longer offered here. Please choose another one."),
     "novita_away": N_("Novita could not be reached for a long time. Please try again later."),
     "input": N_("Novita did not accept the request: {reason}. Please change that and run the command again."),
@@ -158,6 +162,18 @@ REASONS: Mapping[str, str] = {
     "ILLEGAL_IMAGE_CONTENT": N_("Novita's content rules refused the image. Please use another one."),
 }
 """Sentences for what Novita names precisely; they win over the problem's own."""
+
+ALERTS: Mapping[str, str] = {
+    "token": N_(
+        "Discord refuses Kinora's token: what is paid waits until that is mended. Set a new DISCORD_TOKEN "
+        "from the developer portal and restart Kinora."
+    ),
+    "key": N_(
+        "Novita refuses Kinora's key: nothing new is rendered, and what is paid waits until that is mended. "
+        "Check NOVITA_API_KEY and the account's rights in Novita's console."
+    ),
+}
+"""What the owner of the application is told, by the kind of alert."""
 
 
 def ending(job: Job, texts: Texts) -> str:

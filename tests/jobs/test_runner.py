@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.job import Charge, Job, Rendering, Sending, State, Waiting
+from bot.domain.job import NOWHERE, Charge, Job, Rendering, Sending, State, Waiting
 from bot.domain.retry import RETRY_SECONDS
 from bot.errors import (
     AddressRefused,
@@ -17,6 +17,7 @@ from bot.errors import (
     DownloadTooLarge,
     ImageRejected,
     LeaseLost,
+    MediaPoolError,
     NotAVideo,
     NotSent,
     OutdatedVersion,
@@ -24,7 +25,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.jobs import admission
-from bot.jobs.runner import BROKEN_TRIES, FRESH_TASK_TRIES, LATE_TRIES
+from bot.jobs.runner import BROKEN_TRIES, FRESH_TASK_TRIES
 from bot.novita.codec import Kind, Pending, Problem, Repeat, Submitted, Succeeded, TaskFailed
 from bot.store.jobs import OLDEST_PAYING, PAYING_VERSION
 from tests.support.journal import Died
@@ -356,6 +357,29 @@ async def test_an_image_that_is_refused_ends_the_job_unpaid(world: World) -> Non
     assert world.novita.prompts == []
 
 
+async def test_an_image_whose_work_is_left_undone_is_tried_again_a_few_times(world: World) -> None:
+    job = await world.standing("accepted", turn_at=world.clock.now)
+    world.pool.failures.extend([MediaPoolError("failed", "a traceback")] * 3)
+    assert (await world.run(job)).state is State.DELIVERED
+
+
+@pytest.mark.parametrize("reason", ["failed", "timeout", "crashed"])
+@pytest.mark.parametrize("state", ["accepted", "carded"])
+async def test_an_image_whose_work_stays_undone_ends_the_job_unpaid(
+    world: World, reason: str, state: str
+) -> None:
+    carded = state == "carded"
+    job = await (world.standing("accepted", turn_at=world.clock.now) if carded else world.accept())
+    world.pool.failures.extend([MediaPoolError(reason, "a traceback")] * 1000)
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "image_unprepared", Charge.NOTHING)
+    assert (len(world.discord_files.urls), world.novita.prompts) == (4, [])
+    assert "traceback" not in job.outcome.reason
+    assert [verdict.says for verdict in world.notifier.of(job.id, "verdict")] == ["image_unprepared"]
+    line = await world.store.queue.advance(1, 1)  # its turn is nobody's any more
+    assert not line.waiting
+
+
 async def test_an_image_that_is_gone_ends_the_job_unpaid(world: World) -> None:
     world.discord_files.failures.append(DownloadError("the download answered 404", 404))
     job = await world.run(await world.accept())
@@ -576,10 +600,9 @@ async def test_polls_get_rarer(world: World) -> None:
     assert max(naps) <= 11
 
 
-@pytest.mark.parametrize("answer", [QUEUED, AnswerLost("Timeout"), NO_TASK, problem(Kind.KEY, Repeat.NO)])
-async def test_past_the_deadline_it_is_given_up_and_looked_for_later(world: World, answer: Any) -> None:
+async def test_past_the_deadline_it_is_given_up_and_looked_for_later(world: World) -> None:
     job = await world.standing("rendering", submitted_at=world.clock.now - TIMEOUT - 1)
-    world.novita.on_result.append(answer)
+    world.novita.on_result.append(QUEUED)
     hold = world.journal.hold("row: notified")
     running = asyncio.create_task(world.run(job))
     await reached(hold.reached)
@@ -630,13 +653,6 @@ async def test_a_late_look_that_finds_nothing_says_so_once(world: World, answer:
     assert (job.outcome.check_at, job.outcome.notified) == (None, True)
     assert [verdict.says for verdict in world.notifier.of(job.id, "verdict")] == ["lost"]
     assert await world.store.open_jobs() == []
-
-
-async def test_a_late_look_gives_up_on_an_outage_after_some_tries(world: World) -> None:
-    job = await a_given_up(world)
-    world.novita.on_result.extend([AnswerLost("Timeout")] * 100)
-    job = await world.run(job)
-    assert (job.outcome.problem, len(world.novita.asked)) == ("lost", LATE_TRIES)
 
 
 # --- rendered
@@ -723,17 +739,7 @@ async def test_with_no_place_left_it_is_undelivered_and_paid(world: World) -> No
         world.notifier.close(place or 0, GONE)
     job = await world.run(job)
     assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
-    assert job.outcome.notified
     assert world.notifier.of(job.id, "video") == []
-
-
-async def test_discord_is_not_waited_for_for_ever(world: World) -> None:
-    job = await world.standing("rendered")
-    world.notifier.fail("deliver", AWAY, times=1000)
-    began = world.clock.now
-    job = await world.run(job)
-    assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
-    assert 0 <= world.clock.now - began - RETRY_SECONDS < 120
 
 
 async def test_an_expired_link_is_asked_for_again(world: World) -> None:
@@ -769,13 +775,32 @@ async def test_what_no_further_try_can_help_is_not_tried_again(world: World, fin
     assert len(world.novita_files.urls) == 1
 
 
-async def test_a_video_that_cannot_be_fetched_for_an_hour_is_gone(world: World) -> None:
+async def test_a_video_behind_no_link_that_novita_signs_is_gone_after_an_hour(world: World) -> None:
     job, began = await world.standing("rendered"), world.clock.now
-    world.novita_files.failures.extend([DownloadError("the download answered 503", 503)] * 1000)
+    world.novita_files.failures.extend([DownloadError("the download answered 404", 404)] * 1000)
     job = await world.run(job)
     assert outcome(job) == (State.FAILED, "video_gone", Charge.PAID)
     assert 0 <= world.clock.now - began - RETRY_SECONDS < 120
     assert Sending(because="novita_away") in world.notifier.stages_of(job.id)
+
+
+@pytest.mark.parametrize("answer", [NO_TASK, TaskFailed("it broke")], ids=str)
+async def test_a_video_that_novita_does_not_have_any_more_is_gone(world: World, answer: Any) -> None:
+    job = await world.standing("rendered")
+    world.novita_files.failures.extend([DownloadError("the download answered 503", 503)] * 1000)
+    world.novita.on_result.extend([answer] * (FRESH_TASK_TRIES + 1))
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "video_gone", Charge.PAID)
+    assert len(world.novita.asked) == FRESH_TASK_TRIES + 1
+
+
+@pytest.mark.parametrize("error", [AddressRefused("private"), DownloadTooLarge("a lot")], ids=repr)
+async def test_a_video_that_may_not_be_fetched_is_not_tried_again(world: World, error: DownloadError) -> None:
+    job = await world.standing("rendered")
+    world.novita_files.failures.extend([error] * 2)
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "video_gone", Charge.PAID)
+    assert len(world.novita_files.urls) == 1
 
 
 # --- the end is told
@@ -800,11 +825,33 @@ async def test_telling_is_tried_again_and_done_once(world: World) -> None:
     assert (job.outcome.notified, len(world.notifier.of(job.id, "verdict"))) == (True, 1)
 
 
-async def test_who_cannot_be_told_is_not_told_for_ever(world: World) -> None:
-    job = await world.standing("failed", problem="input")
+async def test_who_cannot_be_told_is_not_told_for_ever_and_not_said_to_be(world: World) -> None:
+    job = await world.standing("failed", problem="input", fallback_reason="gone")
     world.notifier.fail("notify", PermanentError("nowhere"))
     job = await world.run(job)
-    assert job.outcome.notified
+    assert (job.outcome.notified, job.destination.fallback_reason) == (False, NOWHERE)
+    assert await world.store.open_jobs() == []
+    await world.run(job)
+    assert world.journal.count("notify …") == 1
+
+
+async def test_who_could_not_be_told_is_told_what_is_new(world: World) -> None:
+    job = await a_given_up(world)
+    await world.write(job.id, notified=False, fallback_reason=NOWHERE)
+    assert await world.store.open_jobs() == [job.id]  # to be looked for
+    world.novita.on_result.append(QUEUED)
+    job = await world.run(job)
+    assert (job.outcome.problem, job.outcome.notified) == ("lost", True)
+
+
+async def test_with_nobody_in_reach_nobody_is_said_to_know(world: World) -> None:
+    job = await world.standing("rendered")
+    world.notifier.closed_dms.add(job.requester.user_id)
+    for place in (job.destination.target_id, job.destination.channel_id):
+        world.notifier.close(place or 0, GONE)
+    job = await world.run(job)
+    assert (outcome(job), job.outcome.notified) == ((State.FAILED, "undelivered", Charge.PAID), False)
+    assert world.notifier.of(job.id, "verdict") == []
     assert await world.store.open_jobs() == []
 
 

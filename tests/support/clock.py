@@ -20,6 +20,7 @@ MODULES = (
     "bot.files.images",
     "bot.jobs.admission",
     "bot.jobs.redelivery",
+    "bot.jobs.retries",
     "bot.jobs.runner",
     "bot.jobs.submission",
     "bot.store.database",
@@ -32,16 +33,18 @@ class VirtualClock:
     """The clock of the modules on a job's road while it is installed; everybody else keeps the real one.
 
     A sleep moves it on and returns at once, so an hour of patience takes no time, and whoever looks at the
-    clock before and after sees the hour. `slept` are the naps, in order.
+    clock before and after sees the hour. `slept` are the naps, in order. `set_by` sets the wall's clock, of
+    which the monotonic one takes no notice.
     """
 
     def __init__(self) -> None:
         self.now = time.time()
+        self.off = 0.0
         self.slept: list[float] = []
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put this clock into `MODULES` for the rest of the test."""
-        clock = SimpleNamespace(time=self.time, monotonic=self.time)
+        clock = SimpleNamespace(time=self.time, monotonic=self.monotonic)
         loop = _Asyncio(self)
         for name in MODULES:
             module = importlib.import_module(name)
@@ -50,8 +53,16 @@ class VirtualClock:
                     monkeypatch.setattr(module, attribute, replacement)
 
     def time(self) -> float:
-        """Return the time."""
+        """Return the time on the wall."""
+        return self.now + self.off
+
+    def monotonic(self) -> float:
+        """Return the time that nobody sets."""
         return self.now
+
+    def set_by(self, seconds: float) -> None:
+        """Have somebody set the wall's clock forward, or back."""
+        self.off += seconds
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

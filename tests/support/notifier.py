@@ -62,6 +62,10 @@ class FakeNotifier:
         assert callable(getattr(FakeNotifier, method))
         self._failures[method].extend([error] * times)
 
+    def mend(self, method: str) -> None:
+        """Undo `fail`."""
+        self._failures[method].clear()
+
     def lose_answer(self, method: str, times: int = 1) -> None:
         """Have the next calls of a method do all they do, and then raise `TemporaryError`."""
         assert callable(getattr(FakeNotifier, method))
@@ -155,11 +159,11 @@ class FakeNotifier:
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
         async with self._step("notify"):
+            if job.destination.card_id is not None:
+                self.shown[job.id] = job.state
             if job.state in (State.FAILED, State.UNCONFIRMED):
                 self._tell(job)
                 await self.journal.note("verdict")
-            if job.destination.card_id is not None:
-                self.shown[job.id] = job.state
 
     def _tell(self, job: Job) -> None:
         says = job.outcome.problem or job.state
@@ -174,6 +178,7 @@ class FakeNotifier:
                 target = self._fallback(place)
                 destination = replace(place.destination, target_id=target)
                 place = replace(place, destination=destination) if target else None
+        raise PermanentError("no place takes it")
 
     async def video_url(self, job: Job) -> str | None:
         """Sign a fresh address for the video in the message that brought it; None when it is not there."""
@@ -236,3 +241,14 @@ class FakeNotifier:
         if posted is None or not posted.file:
             raise PermanentError(otherwise)
         return f"https://cdn.invalid/{posted.id}?signature={next(self._signatures)}"
+
+
+class FakeOperator:
+    """Remembers what it was alerted to."""
+
+    def __init__(self) -> None:
+        self.alerts: list[str] = []
+
+    def alert(self, kind: str) -> None:
+        """Take note."""
+        self.alerts.append(kind)

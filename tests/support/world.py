@@ -25,7 +25,7 @@ from tests.support.clock import VirtualClock
 from tests.support.files import FakeDownloader, FakePool
 from tests.support.jobs import Store, a_job
 from tests.support.journal import Journal
-from tests.support.notifier import FakeNotifier
+from tests.support.notifier import FakeNotifier, FakeOperator
 from tests.support.novita import FakeNovita
 
 PATIENCE = 30.0
@@ -71,6 +71,7 @@ class World:
         self.folder = folder
         self.journal = store.journal
         self.notifier = FakeNotifier(self.journal)
+        self.operator = FakeOperator()
         self.novita = FakeNovita(self.journal)
         self.discord_files = FakeDownloader("image", self.journal)
         self.novita_files = FakeDownloader("video", self.journal)
@@ -85,7 +86,16 @@ class World:
         admission = Admission(RecordingQueue(self.store), limit, 10_000)
         self._admissions.append(admission)
         chosen = replace(RunnerConfig(CATALOGUE, poll_seconds=2.0, render_timeout=TIMEOUT), **config)
-        return JobRunner(self.store, self.novita, self.notifier, self.images, self.videos, admission, chosen)
+        return JobRunner(
+            self.store,
+            self.novita,
+            self.notifier,
+            self.operator,
+            self.images,
+            self.videos,
+            admission,
+            chosen,
+        )
 
     async def accept(self, **changes: Any) -> Job:
         """Accept an ordinary job: a command in a channel, whose card gets a thread."""
