@@ -19,6 +19,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.client import Kinora
 from bot.domain.job import Job
+from bot.domain.request import InteractionRecord
 from bot.jobs.service import JobService
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 
@@ -78,7 +79,7 @@ class FakeJobs:
             raise self.trouble
         return [job for job in self.jobs.values() if job.requester.user_id == user_id]
 
-    async def decide(self, job: Job, *, again: bool) -> Job | None:
+    async def decide(self, job: Job, interaction: InteractionRecord, *, again: bool) -> Job | None:
         """Write a decision down."""
         self.decided.append((job.id, again))
         return None

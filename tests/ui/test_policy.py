@@ -281,7 +281,7 @@ async def test_a_message_whose_button_opened_a_form_is_never_taken_for_an_answer
     wire.assert_private()
 
 
-async def _loses(job: object, *, again: bool) -> None:
+async def _loses(job: object, press: object, *, again: bool) -> None:
     raise LeaseLost
 
 
