@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from datetime import timedelta
 
 import discord
 from discord.http import Route
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 EPHEMERAL = 64
 """The flag of a message that only one person sees."""
+UNKNOWN_WEBHOOK = 10015
+TOKEN_LIFE = timedelta(minutes=15)
 
 
 class LostCommands:
@@ -36,9 +39,8 @@ class LostCommands:
         )
         embed = replies.refusal_embed(refusal, texts(interaction.locale), command.prompt)
         try:
-            with suppress(PermanentError):  # the token has died, or Discord never heard of an acknowledgement
-                with discord_errors():
-                    await self._privately(interaction, embed)
+            with suppress(PermanentError), discord_errors():  # else the token has died
+                await self._privately(interaction, embed)
                 return True
             with discord_errors():
                 await self._in_the_channel(interaction, embed)
@@ -56,7 +58,13 @@ class LostCommands:
         with suppress(discord.NotFound):
             await self._client.http.request(original)
         followup = Route("POST", base, webhook_token=interaction.token)
-        await self._client.http.request(followup, json={"embeds": [embed.to_dict()], "flags": EPHEMERAL})
+        try:
+            await self._client.http.request(followup, json={"embeds": [embed.to_dict()], "flags": EPHEMERAL})
+        except discord.NotFound as error:
+            age = discord.utils.utcnow() - discord.utils.snowflake_time(interaction.id)
+            if error.code != UNKNOWN_WEBHOOK or age > TOKEN_LIFE:
+                raise
+            # It was never acknowledged, so Discord itself said that Kinora did not respond.
 
     async def _in_the_channel(self, interaction: InteractionRecord, embed: discord.Embed) -> None:
         channel = self._client.get_partial_messageable(interaction.channel_id or 0)
