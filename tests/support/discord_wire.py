@@ -211,7 +211,11 @@ class Wire(AsyncWebhookAdapter):
     async def submit(self, form: discord.ui.Modal) -> None:
         """Submit a form that was opened."""
         self.client._connection.store_view(form)
-        await self._hear(MODAL, {"custom_id": form.custom_id, "components": []})
+        await self.submit_unknown(form.custom_id)
+
+    async def submit_unknown(self, custom_id: str) -> None:
+        """Submit a form that another process opened."""
+        await self._hear(MODAL, {"custom_id": custom_id, "components": []})
 
     async def _hear(self, kind: int, data: Payload, user_id: int = MIA, **more: Any) -> None:
         """Take an interaction off the gateway, and wait for all that comes of it."""

@@ -424,6 +424,21 @@ async def test_a_form_that_breaks_before_it_is_read_is_answered_too(wire: Wire) 
     wire.assert_private()
 
 
+async def test_a_form_of_another_process_is_answered_and_one_of_this_only_once(wire: Wire) -> None:
+    class Known(Form):
+        async def submitted(self, interaction: discord.Interaction[Any]) -> None:
+            await replies.answer_privately(interaction, replies.note("Taken."))
+
+    await wire.client.load_extension("cogs.buttons")
+    await wire.submit(Known(title="A form"))
+    assert wire.text.split() == ["Taken."]
+    wire.acknowledged = wire.original = None
+    await wire.submit_unknown("of another process")
+    assert "restarted after this form was opened" in wire.text
+    assert len(wire.answers) == 1
+    wire.assert_private()
+
+
 async def test_everything_is_counted_until_it_is_answered(wire: Wire, jobs: FakeJobs) -> None:
     under_way: list[int] = []
     answer = replies.refuse
