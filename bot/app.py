@@ -23,6 +23,7 @@ from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs.admission import Admission
 from bot.jobs.fencing import Fence
+from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Engine
 from bot.jobs.redelivery import Redelivery
 from bot.jobs.runner import JobRunner, RunnerConfig
@@ -30,6 +31,7 @@ from bot.jobs.service import JobService
 from bot.jobs.submission import REMEDIES
 from bot.media.pool import MediaPool
 from bot.messaging.alerts import OwnerAlerts
+from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
@@ -37,6 +39,7 @@ from bot.novita.models import UNITS_PER_DOLLAR, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
+from bot.store.interactions import InteractionStore
 from bot.store.jobs import JobStore
 from bot.store.queue import QueueStore
 from bot.store.sqlite_import import import_sqlite
@@ -131,14 +134,19 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     runner = JobRunner(store, novita, publisher, alerts, images, videos, admission, config)
     engine = _engine(settings, role, database, store, runner)
     stack.push_async_callback(engine.stop)
-    bot.jobs = JobService(store, engine, images, Redelivery(publisher, novita, discord_files, videos), models)
+    interactions = Interactions(InteractionStore(database))
+    redelivery = Redelivery(publisher, novita, discord_files, videos)
+    bot.jobs = JobService(store, engine, images, redelivery, models, interactions)
     services.append(bot.jobs)
 
     await bot.log_in()
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
-    alive = asyncio.create_task(_keep_alive_file(bot, settings.data_dir / HEALTH_FILE))
-    stack.callback(alive.cancel)
+    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE)]
+    if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
+        background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
+    for task in map(asyncio.create_task, background):
+        stack.callback(task.cancel)
     if role is Role.WORKER:
         log.info("online: as a worker, without a gateway connection")
         await asyncio.Event().wait()

@@ -8,6 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.ui.components import BUTTONS, answer_unknown
+from bot.ui.modals import answer_forgotten
 
 if TYPE_CHECKING:
     from bot.client import Kinora
@@ -29,8 +30,9 @@ class Buttons(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Look at every press for one that no kind of button answers."""
+        """Look at every press and form for one that nothing else answers."""
         await answer_unknown(interaction)
+        await answer_forgotten(interaction)
 
 
 def _kinds() -> list[Any]:

@@ -76,7 +76,7 @@ class Show(commands.Cog):
             await self._jobs.look_again(job, interaction.channel_id or job.destination.channel_id)
         elif job.ended:
             verdict = results.verdict(job, self._jobs.models, private)
-            await replies.answer_privately(interaction, verdict.embed)
+            await replies.answer_privately(interaction, verdict.embed, verdict.view)
         else:
             raise Refusal(
                 N_("Job {job} is still on its way."),

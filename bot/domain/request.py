@@ -66,3 +66,11 @@ class InteractionRecord:
     channel_id: int | None
     locale: str
     seen_at: float
+
+
+@dataclass(frozen=True)
+class LostCommand:
+    """A command that became no job, for its process died; `prompt` is empty if unknown."""
+
+    interaction: InteractionRecord
+    prompt: str

@@ -66,13 +66,16 @@ class Videos:
             return path
         return None
 
-    async def fitted(self, path: Path, max_bytes: int) -> Path | None:
-        """Encode a video again to just under `max_bytes`; None when that cannot be done."""
+    async def fitted(self, path: Path, max_bytes: int, *, yields: bool = False) -> Path | None:
+        """Encode a video again to just under `max_bytes`; None when that cannot be done.
+
+        What `yields` comes after all that does not.
+        """
         target = path.with_name(f"fitted-{max_bytes}.mp4")
         if target.exists():
             return target
         try:
-            return (await self._pool.fit(path, target, max_bytes)).path
+            return (await self._pool.fit(path, target, max_bytes, yields=yields)).path
         except (CannotFit, NotAVideo, MediaPoolError) as error:
             log.warning("a video could not be fitted: %s", error)
             with suppress(FileNotFoundError):

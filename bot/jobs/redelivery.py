@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.job import Job, new_id
+from bot.domain.limits import PersonLimit
 from bot.domain.retry import RetryBudget
 from bot.errors import N_, AnswerLost, DownloadError, PermanentError, Refusal, TemporaryError
 from bot.files.download import Downloader
@@ -20,6 +21,8 @@ from bot.novita.codec import Succeeded
 
 log = logging.getLogger(__name__)
 
+AT_ONCE, WITHIN, WITHIN_SECONDS = 2, 10, 600.0
+"""How many videos one person may have on their way again, and in ten minutes, by each process."""
 REPLY_SECONDS = 600.0
 """How long a reply is tried for; its token dies after 15 minutes."""
 
@@ -34,15 +37,19 @@ class Redelivery:
         self._novita = novita
         self._discord_files = discord_files
         self._videos = videos
+        self._limit = PersonLimit(AT_ONCE, WITHIN, WITHIN_SECONDS)
 
     async def redeliver(self, job: Job, reply: Reply) -> None:
-        """Bring a job's video into a reply; raises `Refusal`."""
+        """Bring a job's video into a reply; raises `Refusal`, also when somebody asks for too many."""
         key = new_id()
-        try:
-            job, video = await self._fetch(job, key)
-            await self._fill_in(job, video, reply)
-        finally:
-            self._videos.drop(key)
+        with self._limit.turn(job.requester.user_id, time.monotonic()) as allowed:
+            if not allowed:
+                raise _too_many()
+            try:
+                job, video = await self._fetch(job, key)
+                await self._fill_in(job, video, reply)
+            finally:
+                self._videos.drop(key)
 
     async def _fetch(self, job: Job, key: str) -> tuple[Job, Path]:
         """Put the video into a file that is dropped by `key`, with a link of Novita's only while it lives."""
@@ -83,6 +90,14 @@ def _too_large() -> Refusal:
         N_("The video is larger than Discord takes here."),
         N_("Try it in another server, or in a boosted one."),
         title=N_("Not possible here"),
+    )
+
+
+def _too_many() -> Refusal:
+    return Refusal(
+        N_("You have asked for many videos again just now."),
+        N_("Please wait until those are here, or for ten minutes, and then try again."),
+        title=N_("Not now"),
     )
 
 

@@ -11,6 +11,7 @@ from bot.domain.job import Job, State, rendered_again
 from bot.domain.request import InteractionRecord
 from bot.errors import N_, KinoraError, LeaseLost, Refusal
 from bot.files.images import Images
+from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Engine, Reply
 from bot.jobs.redelivery import Redelivery
 from bot.media.values import PreparedImage
@@ -43,8 +44,10 @@ class JobService:
         images: Images,
         redelivery: Redelivery,
         models: Mapping[str, Model],
+        interactions: Interactions,
     ) -> None:
         self.models = models
+        self.interactions = interactions
         self._store = store
         self._engine = engine
         self._images = images
@@ -106,11 +109,14 @@ class JobService:
         """List somebody's latest jobs, newest first; raises `DatabaseUnavailable`."""
         return await self._store.jobs_of(user_id)
 
-    async def decide(self, job: Job, *, again: bool) -> Job | None:
-        """Settle an unconfirmed job as its requester said; return the new job, if any. Raises `LeaseLost`."""
+    async def decide(self, job: Job, interaction: InteractionRecord, *, again: bool) -> Job | None:
+        """Settle an unconfirmed job as its requester said; return the new job, if any.
+
+        Raises `LeaseLost`, or `DuplicateInteraction` when the press was acted on before.
+        """
         new = rendered_again(job) if again else None
-        await self._store.decide(job.id, new)
-        self._engine.submit(job.id)
+        await self._store.decide(job.id, new, interaction)
+        self._engine.reschedule(job.id)  # also while the question is still being put on its card
         if new is not None:
             self._engine.submit(new.id)
         return new

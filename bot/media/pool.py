@@ -1,8 +1,9 @@
 """Media work at arm's length: in processes that a crash, a bomb or a hang in a C library takes down alone.
 
 Images, probes and remuxes are quick and share one bench; fits are long and have another, so nobody's image
-waits behind somebody's video. A process starts with its bench's first job, stays warm for the next ones, and
-is replaced when it crashed, hung, was abandoned or has done its share.
+waits behind somebody's video, and what yields waits behind all that does not. A process starts with its
+bench's first job, stays warm for the next ones, and is replaced when it crashed, hung, was abandoned or has
+done its share.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.errors import CannotFit, ImageRejected, MediaPoolError, NotAVideo
 from bot.media.values import ImageLimits, PreparedImage, Video
+
+T = TypeVar("T")
 
 _ROOT = Path(__file__).parents[2]  # where `bot` is found, wherever the bot was started
 _START_SECONDS = 60.0  # it takes a fraction of a second; a machine that is out of breath gets this long
@@ -66,12 +71,16 @@ class MediaPool:
         """Call `video.remux`; raises `NotAVideo`, or `MediaPoolError`."""
         return _video(await self._quick.do(timeout, "remux", source=source, target=target))
 
-    async def fit(self, source: Path, target: Path, max_bytes: int, *, timeout: float = 300.0) -> Video:
+    async def fit(
+        self, source: Path, target: Path, max_bytes: int, *, timeout: float = 300.0, yields: bool = False
+    ) -> Video:
         """Call `video.fit`; raises `NotAVideo`, `CannotFit`, or `MediaPoolError`.
 
-        After a `MediaPoolError` or a cancellation, unfinished files may lie where `target` was to be.
+        What `yields` gives its place up to what does not, also in the middle of its work, and begins anew
+        later. After a `MediaPoolError` or a cancellation, unfinished files may lie where `target` was to be.
         """
-        return _video(await self._long.do(timeout, "fit", source=source, target=target, max_bytes=max_bytes))
+        arguments = {"source": source, "target": target, "max_bytes": max_bytes}
+        return _video(await self._long.do(timeout, "fit", yields=yields, **arguments))
 
     async def close(self) -> None:
         """End every process; work in hand fails with a `MediaPoolError` ("closed")."""
@@ -84,28 +93,32 @@ class _Bench:
     def __init__(self, places: int, nice: int) -> None:
         self.workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
-        self._places = asyncio.Semaphore(places)
+        self._places = _Places(places)
         self._nice = nice
         self._burials: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def do(self, timeout: float, call: str, **arguments: Any) -> dict[str, Any]:
+    async def do(
+        self, timeout: float, call: str, *, yields: bool = False, **arguments: Any
+    ) -> dict[str, Any]:
         """Have one request done when its turn comes; raises what `_outcome` raises, or `MediaPoolError`."""
         request = {"call": call, **{name: _jsonable(value) for name, value in arguments.items()}}
-        async with self._places:
-            worker = await self._take()
-            try:
-                answer = await worker.ask(request, timeout)
-            except BaseException as error:
-                self._bury(worker)  # a cancelled caller's answer must not become the next one's
-                if self._closed and isinstance(error, MediaPoolError):
-                    raise MediaPoolError("closed") from error
-                raise
-            if worker.asked < _SHARE:
-                self._idle.append(worker)
-            else:
-                self._bury(worker)
-        return _outcome(answer)
+        return _outcome(await self._places.take(lambda: self._ask(request, timeout), yields=yields))
+
+    async def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        worker = await self._take()
+        try:
+            answer = await worker.ask(request, timeout)
+        except BaseException as error:
+            self._bury(worker)  # a cancelled caller's answer must not become the next one's
+            if self._closed and isinstance(error, MediaPoolError):
+                raise MediaPoolError("closed") from error
+            raise
+        if worker.asked < _SHARE:
+            self._idle.append(worker)
+        else:
+            self._bury(worker)
+        return answer
 
     async def close(self) -> None:
         self._closed = True
@@ -147,6 +160,67 @@ class _Bench:
         burial = asyncio.create_task(worker.collect())
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
+
+
+class _Interrupted(Exception):
+    """Work that yields was ended for other work."""
+
+
+class _Places:
+    """Room for so much work at once; what yields is begun last, and interrupted for what does not."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: dict[bool, deque[asyncio.Future[None]]] = {False: deque(), True: deque()}
+        self._yielding: set[asyncio.Future[Any]] = set()
+
+    async def take(self, work: Callable[[], Coroutine[Any, Any, T]], *, yields: bool) -> T:
+        """Do work in a place of its own; what is interrupted is done again from its beginning."""
+        while True:
+            await self._enter(yields)
+            try:
+                return await (self._interruptible(work) if yields else work())
+            except _Interrupted:
+                continue
+            finally:
+                self._leave()
+
+    async def _interruptible(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        doing = asyncio.create_task(work())
+        self._yielding.add(doing)
+        try:
+            return await doing
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise _Interrupted from None  # it was asked to make room, not to end
+        finally:
+            self._yielding.discard(doing)
+
+    async def _enter(self, yields: bool) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._waiting[yields].append(place)
+        if not yields and self._yielding:
+            self._yielding.pop().cancel()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # it was given a place at this very moment
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        for waiting in (self._waiting[False], self._waiting[True]):
+            while waiting:
+                place = waiting.popleft()
+                if not place.done():
+                    place.set_result(None)
+                    return
+        self._free += 1
 
 
 class _Worker:

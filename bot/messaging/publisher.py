@@ -205,7 +205,8 @@ class Publisher:
         for limit in targets:
             if not upload.job.ended:
                 self.update_card(upload.job, Sending(because="fitting"))
-            fitted = await self._videos.fitted(video, limit)
+            # One that comes again never delays one that somebody has paid for and not seen.
+            fitted = await self._videos.fitted(video, limit, yields=upload.job.ended)
             if fitted is None:
                 break
             if sent := await self._attach(upload, fitted, DeliveryMethod.FITTED):

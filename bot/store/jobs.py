@@ -20,19 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.job import ENDED, NOWHERE, TRANSITIONS, Charge, Job, QueueLease, State
 from bot.domain.request import InteractionRecord
-from bot.errors import DuplicateInteraction, LeaseLost, OutdatedVersion, TaskTaken
+from bot.errors import LeaseLost, OutdatedVersion, TaskTaken
 from bot.store.database import Database
+from bot.store.interactions import PEOPLE_WAIT, UNANSWERED, act_once
 from bot.store.rows import job_of, storable, values_of
-from bot.store.tables import interactions, jobs, publications, queue, tasks
+from bot.store.tables import jobs, publications, queue, tasks
 
 log = logging.getLogger(__name__)
-
-PEOPLE_WAIT = 8.0
-"""How long, in seconds, the database is waited for while somebody sees “thinking…”."""
-UNANSWERED = 2.0
-"""How long it is waited for before the first answer, for which Discord gives three seconds."""
-REMEMBER_INTERACTIONS = 7 * 86_400.0
-"""How long, in seconds, an interaction is known; its token lives for 15 minutes."""
 
 PAYING_VERSION = 1
 """Counted up by a version that older ones must not pay beside; compared with what the database names."""
@@ -65,16 +59,19 @@ class JobStore:
 
         async def insert(connection: AsyncConnection) -> None:
             if interaction is not None:
-                await self._act_once(connection, interaction, job.id)
+                await act_once(self._database, connection, interaction, job.id)
             await self._insert(connection, job)
 
         await self._database.transact(insert, PEOPLE_WAIT)
         return job
 
-    async def decide(self, job_id: str, again: Job | None) -> Job:
+    async def decide(
+        self, job_id: str, again: Job | None, interaction: InteractionRecord | None = None
+    ) -> Job:
         """Settle an unconfirmed job as a person said: let it go, or also render it again as another job.
 
-        One transaction, so that of two people who decide at once one wins; raises `LeaseLost` for the other.
+        One transaction, so that of two people who decide at once one wins; raises `LeaseLost` for the other,
+        and `DuplicateInteraction` when the press that asked for it has been acted on already.
         """
         token = next(self._tokens)
         changes = {
@@ -86,8 +83,11 @@ class JobStore:
         undecided = sa.or_(jobs.c.state == State.UNCONFIRMED, jobs.c.fencing_token == token)
 
         async def settle(connection: AsyncConnection) -> Job:
+            if interaction is not None:
+                await act_once(self._database, connection, interaction, again.id if again else job_id)
             settled = await _change(connection, undecided, job_id, changes)
-            await self._enqueue(connection, job_id)
+            # Afresh: a run may be telling that it is unconfirmed, and its last word must not be the card's.
+            await self._enqueue(connection, job_id, afresh=True)
             if again is not None:
                 await self._insert(connection, again)
             return settled
@@ -200,19 +200,6 @@ class JobStore:
         return [row["id"] for row in await self._database.read(query)]
 
     # --- parts
-
-    async def _act_once(
-        self, connection: AsyncConnection, interaction: InteractionRecord, job_id: str
-    ) -> None:
-        """Write down that an interaction became a job, unless it became another one before."""
-        old = interactions.c.seen_at < self._database.now - REMEMBER_INTERACTIONS
-        await connection.execute(interactions.delete().where(old))
-        statement = self._database.insert(interactions).values(**vars(interaction), job_id=job_id)
-        if await _inserted(connection, statement.on_conflict_do_nothing().returning(interactions.c.id)):
-            return
-        acted = sa.select(interactions.c.job_id).where(interactions.c.id == interaction.id)
-        if (await connection.execute(acted)).scalar() != job_id:
-            raise DuplicateInteraction(str(interaction.id))
 
     async def _take_task(self, connection: AsyncConnection, task_id: str, job_id: str) -> None:
         statement = self._database.insert(tasks).values(task_id=task_id, job_id=job_id)

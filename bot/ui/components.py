@@ -168,7 +168,8 @@ class _Decision(JobButton):
     async def press(self, interaction: discord.Interaction[Any], job: Job, jobs: JobService) -> None:
         await replies.acknowledge_press(interaction)
         try:
-            new = await jobs.decide(job, again=self.again)
+            press = replies.record(interaction, "component")
+            new = await jobs.decide(job, press, again=self.again)
         except LeaseLost:
             raise Refusal(N_("This was decided a moment ago."), title=N_("Too late")) from None
         embed = replies.note(self._decided(job, new, texts(job.destination.guild_locale)))

@@ -1,19 +1,23 @@
 """Answers to interactions: acknowledged within three seconds, refused privately, never left unanswered.
 
 A line to Discord that breaks once is tried once more. What an earlier, broken try did get done shows as
-Discord's 40060 on the next one.
+Discord's 40060 on the next one; on the very first it means that somebody else has the interaction.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 import aiohttp
 import discord
 
-from bot.errors import DatabaseUnavailable, Refusal
+from bot.domain.request import InteractionKind, InteractionRecord
+from bot.errors import DatabaseUnavailable, DuplicateInteraction, Refusal
+from bot.jobs.interactions import Interactions
 from bot.ui.i18n import N_, Texts, texts
 from bot.ui.status import AMBER, GREY, add_text
 from bot.ui.text import clean, escape
@@ -24,6 +28,12 @@ ALREADY_ACKNOWLEDGED = 40060
 LINE = (aiohttp.ClientError, TimeoutError, OSError)
 """What a broken line to Discord raises; whether the request arrived, nobody knows."""
 TRIES = 2
+HIDDEN_RETRY = 1.0
+"""How long, in seconds, discord.py waits at least before it repeats by itself what a gateway answered 5xx."""
+ORIGINAL = cast(int, "@original")
+"""Discord takes this name for the id of an interaction's first reply."""
+_BROKE = "kinora-broke"
+"""In an interaction's `extras`: a first answer broke off, so it may have arrived."""
 _THINKING = "kinora-thinking"
 """In an interaction's `extras`: a “thinking…” was asked for, though its line may have broken."""
 
@@ -67,20 +77,53 @@ def database_unavailable(error: DatabaseUnavailable, *, money: bool) -> Refusal:
 # --- answers ------------------------------------------------------------------------------------------------
 
 
-async def acknowledge(interaction: discord.Interaction[Any]) -> None:
-    """Show “thinking…” to everybody."""
+async def acknowledge(interaction: discord.Interaction[Any]) -> bool:
+    """Show “thinking…” to everybody; return whether that is certainly this answer's doing."""
     interaction.extras[_THINKING] = True
-    await _first_answer(lambda: interaction.response.defer(thinking=True))
+    try:
+        return await _first_answer(interaction, lambda: interaction.response.defer(thinking=True))
+    except DuplicateInteraction:
+        del interaction.extras[_THINKING]  # it is not ours
+        raise
 
 
 async def acknowledge_press(interaction: discord.Interaction[Any]) -> None:
     """Take note of a press; the message with the button stays as it is."""
-    await _first_answer(interaction.response.defer)
+    await _first_answer(interaction, interaction.response.defer)
 
 
-async def answer_privately(interaction: discord.Interaction[Any], embed: discord.Embed) -> None:
+async def answer_privately(
+    interaction: discord.Interaction[Any], embed: discord.Embed, view: discord.ui.View | None = None
+) -> None:
     """Answer for the first time, so that only this person sees it."""
-    await _first_answer(lambda: interaction.response.send_message(embed=embed, ephemeral=True))
+    parts: dict[str, Any] = {"embed": embed} if view is None else {"embed": embed, "view": view}
+    await _first_answer(interaction, lambda: interaction.response.send_message(**parts, ephemeral=True))
+
+
+def acting(
+    interaction: discord.Interaction[Any], interactions: Interactions, job_id: str, prompt: str
+) -> AbstractAsyncContextManager[None]:
+    """Acknowledge a command that is to become a job, once wherever it is heard."""
+    return interactions.acting(
+        record(interaction, "command"),
+        job_id,
+        prompt,
+        lambda: acknowledge(interaction),
+        lambda: _still_thinking(interaction),
+    )
+
+
+def record(interaction: discord.Interaction[Any], kind: InteractionKind) -> InteractionRecord:
+    """Return what is written down of an interaction."""
+    return InteractionRecord(
+        id=interaction.id,
+        kind=kind,
+        token=interaction.token,
+        requester_id=interaction.user.id,
+        channel_id=interaction.channel_id,
+        locale=str(interaction.locale),
+        seen_at=time.time(),
+    )
 
 
 async def replace_buttons(interaction: discord.Interaction[Any], embed: discord.Embed) -> None:
@@ -103,26 +146,31 @@ async def refuse(interaction: discord.Interaction[Any], refusal: Refusal, prompt
         if _is_thinking(interaction):
             await _remove_thinking(interaction)
         await _twice(lambda: interaction.followup.send(embed=embed, ephemeral=True))
+    except DuplicateInteraction:
+        log.info("interaction %s is answered by somebody else", interaction.id)
     except (discord.HTTPException, *LINE) as error:
         log.warning("a refusal could not be shown (%s): %s", type(error).__name__, refusal.message)
 
 
 async def _refused_first(interaction: discord.Interaction[Any], embed: discord.Embed) -> bool:
-    """Try to refuse as the first answer; False: something else was the first answer already."""
-    for n in range(TRIES):
-        try:
-            await interaction.response.send_message(embed=embed, ephemeral=True)
-        except discord.HTTPException as error:
-            if error.code != ALREADY_ACKNOWLEDGED:
-                raise
-            # After a try that broke off, it is that one that arrived, unless a “thinking…” may have been.
-            return n > 0 and not _is_thinking(interaction)
-        except LINE:
-            if n == TRIES - 1:
-                raise
-        else:
-            return True
-    return False
+    """Try to refuse as the first answer; False: another one of ours may have been that already.
+
+    Raises `DuplicateInteraction`.
+    """
+    another = _is_thinking(interaction) or interaction.extras.get(_BROKE)
+    certain = await _first_answer(
+        interaction, lambda: interaction.response.send_message(embed=embed, ephemeral=True)
+    )
+    return certain or not another
+
+
+async def _still_thinking(interaction: discord.Interaction[Any]) -> bool:
+    """Return whether nobody has put anything in place of the “thinking…”."""
+    try:
+        reply = await interaction.followup.fetch_message(ORIGINAL)
+    except discord.NotFound:
+        return False
+    return bool(reply.flags.loading)
 
 
 def _is_thinking(interaction: discord.Interaction[Any]) -> bool:
@@ -141,12 +189,31 @@ async def _remove_thinking(interaction: discord.Interaction[Any]) -> None:
             continue  # better a refusal that others see than none at all
 
 
-async def _first_answer(answer: Callable[[], Awaitable[Any]]) -> None:
-    try:
-        await _twice(answer)
-    except discord.HTTPException as error:
-        if error.code != ALREADY_ACKNOWLEDGED:  # else an earlier try did arrive
-            raise
+async def _first_answer(interaction: discord.Interaction[Any], answer: Callable[[], Awaitable[Any]]) -> bool:
+    """Answer first; return whether it was certainly this answer that arrived.
+
+    It may also have been an earlier one that broke off, or even somebody else's after that. Raises
+    `DuplicateInteraction` when it was certainly somebody else's.
+    """
+    for n in range(TRIES):
+        began = time.monotonic()
+        try:
+            await answer()
+        except LINE:
+            interaction.extras[_BROKE] = True
+            if n == TRIES - 1:
+                raise
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ACKNOWLEDGED:
+                raise
+            if time.monotonic() - began > HIDDEN_RETRY:
+                interaction.extras[_BROKE] = True
+            if not interaction.extras.get(_BROKE):
+                raise DuplicateInteraction(str(interaction.id)) from None
+            return False
+        else:
+            return True
+    raise AssertionError("unreachable")
 
 
 async def _twice(request: Callable[[], Awaitable[Any]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import discord
@@ -12,7 +11,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.job import Destination, Job, new_id, new_job
-from bot.domain.request import InteractionRecord, RenderRequest, Requester, SourceImage
+from bot.domain.request import RenderRequest, Requester, SourceImage
 from bot.errors import ImageRejected, ImageUnreachable, MediaPoolError, Refusal
 from bot.jobs.service import JobService, Model
 from bot.ui import replies
@@ -61,19 +60,20 @@ class Animate(commands.Cog):
         request = checks.request(chosen, prompt, seconds, negative_prompt, cfg_scale)
         place = destination(interaction, money=True)
         checks.attachment(image)
-        await replies.acknowledge(interaction)
-        job = await self._job(interaction, image, chosen, request, place)
-        await self._jobs.accept(job, _record(interaction))
+        job_id = new_id()
+        async with replies.acting(interaction, self._jobs.interactions, job_id, prompt):
+            job = await self._job(job_id, interaction, image, chosen, request, place)
+            await self._jobs.accept(job, replies.record(interaction, "command"))
 
     async def _job(
         self,
+        job_id: str,
         interaction: discord.Interaction[Any],
         image: discord.Attachment,
         model: Model,
         request: RenderRequest,
         place: Destination,
     ) -> Job:
-        job_id = new_id()
         try:
             prepared = await self._jobs.prepare_image(job_id, image.url, model)
         except ImageRejected as rejected:
@@ -92,19 +92,6 @@ class Animate(commands.Cog):
             interaction.token,
         )
         return new_job(request, source, requester, place, job_id=job_id)
-
-
-def _record(interaction: discord.Interaction[Any]) -> InteractionRecord:
-    """Write down which command this was; its token is in the job's row, and only there."""
-    return InteractionRecord(
-        id=interaction.id,
-        kind="command",
-        token="",
-        requester_id=interaction.user.id,
-        channel_id=interaction.channel_id,
-        locale=str(interaction.locale),
-        seen_at=time.time(),
-    )
 
 
 def _offer(jobs: JobService) -> None:

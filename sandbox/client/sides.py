@@ -77,7 +77,7 @@ class DiscordAdmin:
         return await self._connection.get("/discord/state")
 
     async def settings(self, **changes: Any) -> Json:
-        """Change settings: upload limits, privileged intents, rate limits, heartbeat interval, shards."""
+        """Change settings, such as upload limits or shards: see `sandbox.discord.admin`."""
         return await self._connection.request("PATCH", "/discord/settings", changes)
 
     async def guild(self, **changes: Any) -> Json:

@@ -5,7 +5,9 @@
 GET    /discord/state            bot, guilds (channels, threads, roles, members), settings, clock, gateway
 PATCH  /discord/settings         any of: default_upload_limit, nitro_upload_limit, basic_upload_limit (bytes),
                                  privileged_intents (list of members, presences, message_content),
-                                 heartbeat_interval, identify_interval (seconds), rate_limits (bool), shards
+                                 heartbeat_interval, identify_interval (seconds), rate_limits (bool), shards,
+                                 interaction_copies (how often each INTERACTION_CREATE comes on one socket),
+                                 replay_interactions (bool: a RESUME brings those seen before as well)
 PATCH  /discord/guild            {premium_tier, name, preferred_locale}
 POST   /discord/guild/bot        put the bot back into the guild
 DELETE /discord/guild/bot        remove the bot from the guild
@@ -65,6 +67,8 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "identify_interval": (int, float),
     "rate_limits": bool,
     "shards": int,
+    "interaction_copies": int,
+    "replay_interactions": bool,
 }
 
 

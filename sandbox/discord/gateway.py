@@ -46,6 +46,7 @@ CLOSING_SECONDS = 2.0
 # after it did, and takes an answer that is there before for one that took the whole interval.
 WAY_BACK = 0.05
 GOODBYES = (1000, 1001)
+INTERACTION = "INTERACTION_CREATE"
 
 
 class Closing(Exception):
@@ -233,7 +234,10 @@ class Connection:
         if not isinstance(seen, int) or seen > session.sequence:
             raise Closing(BAD_SEQUENCE, "Invalid seq.")
         missed = [p for p in session.sent if p["s"] > seen]
-        if len(missed) != session.sequence - seen:
+        complete = len(missed) == session.sequence - seen
+        if self.gateway.world().settings.replay_interactions:
+            missed = [p for p in session.sent if p["s"] > seen or p["t"] == INTERACTION]
+        if not complete:
             del self.gateway.sessions[session.id]
             self.send({"op": INVALID_SESSION, "d": False})
             return
@@ -466,7 +470,7 @@ class Gateway:
         world = self.world()
         # An interaction reaches the bot even from a channel it cannot see; nothing else does.
         hidden = event.channel is not None and not can_see(world, event.channel, world.bot)
-        if hidden and event.name != "INTERACTION_CREATE":
+        if hidden and event.name != INTERACTION:
             return
         if (
             event.guild is not None
@@ -480,7 +484,8 @@ class Gateway:
                 continue
             wanted = not event.intent or session.intents & event.intent
             if wanted and session.serves(event.guild):
-                session.dispatch(event.name, self._for(session, event))
+                for _ in range(world.settings.interaction_copies if event.name == INTERACTION else 1):
+                    session.dispatch(event.name, self._for(session, event))
 
     def _for(self, session: Session, event: Event) -> Json:
         """Empty a message's content for a session without the intent, unless it is meant for the bot."""

@@ -291,3 +291,5 @@ class Settings:
     refuse_gateway_until: float = 0.0
     rate_limits: bool = True
     shards: int = 1
+    interaction_copies: int = 1
+    replay_interactions: bool = False

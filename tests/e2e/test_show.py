@@ -97,3 +97,20 @@ async def test_ones_own_jobs_are_offered_while_typing(sandbox: Sandbox, kinora: 
     assert offered["value"] == job_of(card)
     assert "A very special boat" in offered["name"]
     assert await sandbox.person("rosa").autocomplete("show", "Lounge", "job", "") == []
+
+
+async def test_one_person_cannot_ask_for_many_at_once(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    card, _ = await delivered(mia)
+    rosa = sandbox.person("rosa")
+    hers = await animate(rosa, "stills")
+    await card_says(rosa, hers, "Done")
+    await sandbox.faults.add("cdn", "hang", times=2)
+    for _ in range(2):
+        await (await mia.run("show", "Lounge", {"job": job_of(card)})).wait_acknowledged()
+    await (await mia.run("show", "Lounge", {"job": job_of(card)})).wait_acknowledged()
+    told = await mia.wait_for_message("Lounge", lambda m: m.ephemeral)
+    assert "many videos again just now" in told.text
+    assert "Nothing was charged" not in told.text
+    assert (await answer(rosa, card.id, job_of(hers))).attachments  # the others are not concerned
+    await sandbox.faults.clear()
+    await mia.wait_for_message("Lounge", lambda m: bool(m.attachments), 60)

@@ -92,3 +92,43 @@ async def test_of_many_presses_one_counts(sandbox: Sandbox, kinora: Kinora, mia:
     if ordered:
         await mia.wait_for_message(card.id, is_video)
     assert len(await sandbox.novita.payments()) == 1 + ordered
+
+
+CARD_EDIT = r"/channels/\d+/messages/\d+$"
+
+
+@pytest.mark.parametrize("words", ["Render again", "Let it go"])
+async def test_a_press_while_the_card_is_being_painted_is_the_cards_last_word(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, words: str
+) -> None:
+    await sandbox.faults.add("novita", "drop_after", method="POST", path=SUBMIT)
+    await sandbox.faults.add("discord", "delay", method="PATCH", path=CARD_EDIT, seconds=1, times=0)
+    card = await animate(mia, "stills", "A boat in doubt")
+    asked = await mia.wait_for_message(card.id, lambda m: len(m.controls) == 2 and job_of(card) in m.text)
+    await (await mia.click(asked, button(asked, words))).wait_acknowledged()
+    if words == "Render again":
+        await mia.wait_for_message(card.id, is_video)
+    settled = await card_says(mia, card, "Cancelled")
+    assert ("Rendered again" if words == "Render again" else "Let go") in settled.text
+    await asyncio.sleep(1.5)
+    await card_says(mia, card, "Cancelled")
+    (job, *_) = [row for row in kinora.rows() if row["id"] == job_of(card)]
+    assert job["told"]
+    assert len(await sandbox.novita.payments()) == (2 if words == "Render again" else 1)
+
+
+@pytest.mark.parametrize("words", ["Render again", "Let it go"])
+async def test_a_question_whose_message_was_deleted_is_asked_again_by_show(
+    sandbox: Sandbox, kinora: Kinora, mia: Person, words: str
+) -> None:
+    card, asked = await unconfirmed(sandbox, mia)
+    await sandbox.discord.delete_message(asked)
+    await (await mia.run("show", "Lounge", {"job": job_of(card)})).wait_acknowledged()
+    again = await mia.wait_for_message("Lounge", lambda m: m.ephemeral and len(m.controls) == 2)
+    await (await mia.click(again, button(again, words))).wait_acknowledged()
+    decided = await mia.wait_for_message("Lounge", lambda m: m.id == again.id and not m.controls)
+    assert ("Rendered again" if words == "Render again" else "Let go") in decided.text
+    if words == "Render again":
+        await mia.wait_for_message(card.id, is_video)
+    await card_says(mia, card, "Cancelled")
+    assert len(await sandbox.novita.payments()) == (2 if words == "Render again" else 1)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.domain.job import State, new_id
 from bot.domain.request import InteractionRecord
 from bot.errors import DuplicateInteraction, LeaseLost
-from bot.store.jobs import REMEMBER_INTERACTIONS
+from bot.store.interactions import REMEMBER_INTERACTIONS
 from bot.store.tables import interactions, jobs, publications
 from tests.support.commits import lose_answers
 from tests.support.jobs import Store, a_job

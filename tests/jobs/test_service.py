@@ -14,11 +14,13 @@ from bot.domain.request import InteractionRecord
 from bot.engines.local import LocalEngine
 from bot.errors import DuplicateInteraction, LeaseLost, PermanentError, Refusal
 from bot.jobs import service as service_module
+from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Reply
 from bot.jobs.redelivery import REPLY_SECONDS, Redelivery
 from bot.jobs.service import JobService
 from bot.novita.codec import Kind, Problem, Repeat
 from bot.novita.models import CATALOGUE
+from bot.store.interactions import InteractionStore
 from tests.support.commits import lose_answers
 from tests.support.jobs import a_job
 from tests.support.world import PATIENCE, World
@@ -34,7 +36,14 @@ class Door:
         self.world = world
         self.engine = LocalEngine(world.store, world.runner())
         redelivery = Redelivery(world.notifier, world.novita, world.discord_files, world.videos)
-        self.service = JobService(world.store, self.engine, world.images, redelivery, CATALOGUE)
+        self.service = JobService(
+            world.store,
+            self.engine,
+            world.images,
+            redelivery,
+            CATALOGUE,
+            Interactions(InteractionStore(world.store.database)),
+        )
 
     async def ended(self, job: Job) -> Job:
         async with asyncio.timeout(PATIENCE):
@@ -102,7 +111,9 @@ async def test_of_two_people_who_decide_at_once_one_wins(door: Door) -> None:
     job = await door.world.standing("unconfirmed", notified=True)
     hold = door.world.journal.hold("submit …")
     decided = await asyncio.gather(
-        door.service.decide(job, again=True), door.service.decide(job, again=True), return_exceptions=True
+        door.service.decide(job, an_interaction(1), again=True),
+        door.service.decide(job, an_interaction(2), again=True),
+        return_exceptions=True,
     )
     (new,) = [one for one in decided if isinstance(one, Job)]
     (lost,) = [one for one in decided if not isinstance(one, Job)]
@@ -117,7 +128,7 @@ async def test_of_two_people_who_decide_at_once_one_wins(door: Door) -> None:
 
 async def test_letting_go_renders_nothing_and_updates_the_card(door: Door) -> None:
     job = await door.world.standing("unconfirmed", notified=True)
-    assert await door.service.decide(job, again=False) is None
+    assert await door.service.decide(job, an_interaction(), again=False) is None
     row = await door.ended(job)
     assert (row.state, row.outcome.again_as, row.outcome.notified) == (State.CANCELLED, "", True)
     assert door.world.notifier.shown[job.id] is State.CANCELLED

@@ -282,6 +282,38 @@ async def test_an_image_does_not_wait_for_a_video(pool: MediaPool, tmp_path: Pat
         await fitting
 
 
+async def test_what_yields_gives_its_place_up_and_is_done_afterwards(
+    pool: MediaPool, tmp_path: Path, long_video: Path
+) -> None:
+    again = asyncio.create_task(pool.fit(long_video, tmp_path / "again.mp4", 10**6, yields=True))
+    await until(lambda: len(pool.pids) == 1)
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGSTOP)  # it would take for ever
+    fitted = await pool.fit(long_video, tmp_path / "paid.mp4", 10**6)
+    assert fitted.bytes < 10**6
+    assert not again.done()
+    assert is_gone(pid)
+    assert (await again).path == tmp_path / "again.mp4"
+
+
+async def test_what_yields_is_begun_last(pool: MediaPool, tmp_path: Path, long_video: Path) -> None:
+    done: list[str] = []
+
+    async def fit(name: str, *, yields: bool) -> None:
+        await pool.fit(long_video, tmp_path / f"{name}.mp4", 10**6, yields=yields)
+        done.append(name)
+
+    first = asyncio.create_task(fit("first", yields=False))
+    await until(lambda: len(pool.pids) == 1)
+    others = [asyncio.create_task(fit(f"again {n}", yields=True)) for n in range(2)]
+    await asyncio.sleep(0)
+    others.append(asyncio.create_task(fit("paid", yields=False)))
+    await asyncio.sleep(0)
+    others[0].cancel()  # who gives up waiting leaves no hole
+    await asyncio.gather(first, *others, return_exceptions=True)
+    assert done == ["first", "paid", "again 1"]
+
+
 async def test_films(pool: MediaPool, tmp_path: Path) -> None:
     source = tmp_path / "film.mp4"
     videos.write(source)

@@ -19,6 +19,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.client import Kinora
 from bot.domain.job import Job
+from bot.domain.request import InteractionRecord
 from bot.jobs.service import JobService
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 
@@ -78,7 +79,7 @@ class FakeJobs:
             raise self.trouble
         return [job for job in self.jobs.values() if job.requester.user_id == user_id]
 
-    async def decide(self, job: Job, *, again: bool) -> Job | None:
+    async def decide(self, job: Job, interaction: InteractionRecord, *, again: bool) -> Job | None:
         """Write a decision down."""
         self.decided.append((job.id, again))
         return None
@@ -210,7 +211,11 @@ class Wire(AsyncWebhookAdapter):
     async def submit(self, form: discord.ui.Modal) -> None:
         """Submit a form that was opened."""
         self.client._connection.store_view(form)
-        await self._hear(MODAL, {"custom_id": form.custom_id, "components": []})
+        await self.submit_unknown(form.custom_id)
+
+    async def submit_unknown(self, custom_id: str) -> None:
+        """Submit a form that another process opened."""
+        await self._hear(MODAL, {"custom_id": custom_id, "components": []})
 
     async def _hear(self, kind: int, data: Payload, user_id: int = MIA, **more: Any) -> None:
         """Take an interaction off the gateway, and wait for all that comes of it."""

@@ -165,8 +165,10 @@ def rows(url: str) -> list[dict[str, Any]]:
 
 
 async def age(url: str) -> None:
-    """Let an hour pass since every worker's last heartbeat, and since every paid request was begun."""
+    """Let an hour pass since every worker's heartbeat, and since every command and paid request was begun."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        with suppress(psycopg.errors.UndefinedTable):
+            await connection.execute("UPDATE interactions SET seen_at = seen_at - 3600")
         with suppress(psycopg.errors.UndefinedTable):
             await connection.execute(
                 "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'"

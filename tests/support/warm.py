@@ -193,12 +193,13 @@ def _import() -> None:
     import cogs.show  # noqa: F401 — the bot loads its cogs by name
     import sandbox.__main__
     import sandbox.openapi
-    from tests.support import crashing, impatient, soon_slow
+    from tests.support import crashing, impatient, soon_slow, with_form
 
     bot.ui.i18n.texts().money(1)  # the language's data too is read once
     _MAINS["bot"] = bot.__main__.main
     _MAINS["sandbox"] = lambda _: sandbox.__main__.main()
     _MAINS["tests.support.crashing"] = lambda arguments: crashing.main(*arguments)
+    _MAINS["tests.support.with_form"] = with_form.main
     _MAINS["tests.support.impatient"] = lambda _: impatient.main()
     _MAINS["tests.support.soon_slow"] = lambda _: soon_slow.main()
 

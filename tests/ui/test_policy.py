@@ -281,7 +281,7 @@ async def test_a_message_whose_button_opened_a_form_is_never_taken_for_an_answer
     wire.assert_private()
 
 
-async def _loses(job: object, *, again: bool) -> None:
+async def _loses(job: object, press: object, *, again: bool) -> None:
     raise LeaseLost
 
 
@@ -421,6 +421,21 @@ async def test_a_form_that_breaks_before_it_is_read_is_answered_too(wire: Wire) 
 
     await wire.submit(Unreadable(title="A form"))
     assert WRONG in wire.text
+    wire.assert_private()
+
+
+async def test_a_form_of_another_process_is_answered_and_one_of_this_only_once(wire: Wire) -> None:
+    class Known(Form):
+        async def submitted(self, interaction: discord.Interaction[Any]) -> None:
+            await replies.answer_privately(interaction, replies.note("Taken."))
+
+    await wire.client.load_extension("cogs.buttons")
+    await wire.submit(Known(title="A form"))
+    assert wire.text.split() == ["Taken."]
+    wire.acknowledged = wire.original = None
+    await wire.submit_unknown("of another process")
+    assert "restarted after this form was opened" in wire.text
+    assert len(wire.answers) == 1
     wire.assert_private()
 
 
