@@ -118,7 +118,10 @@ class Interactions:
         while True:
             for command in await self._store.take_lost(older_than):
                 log.warning("interaction %s was lost before it became a job", command.interaction.id)
-                if await tell(command):
-                    await self._store.forget(command.interaction.id)
+                try:
+                    if await tell(command):
+                        await self._store.forget(command.interaction.id)
+                except Exception:
+                    log.exception("a lost command could not be told of; it is tried again")
             older_than = LOST_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)

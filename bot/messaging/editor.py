@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 from contextlib import suppress
@@ -30,6 +31,8 @@ class MessageEditor:
         self._message = message
         self._lane = lane
         self._wanted: discord.Embed | None = None
+        self._context = contextvars.copy_context()
+        """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
         self._painted = ""
         self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -40,7 +43,7 @@ class MessageEditor:
 
     def want(self, embed: discord.Embed) -> None:
         """Have the message look like this, soon."""
-        self._wanted = embed
+        self._wanted, self._context = embed, contextvars.copy_context()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
 
@@ -68,17 +71,21 @@ class MessageEditor:
             with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
                 await asyncio.wait_for(self._final.wait(), SETTLING)
             async with self._lane:
-                embed = self._wanted
+                embed, context = self._wanted, self._context
                 if _look(embed) != self._painted:
                     try:
                         with discord_errors():
                             # Only the embed is named, so the image stays where it is.
-                            await self._message.edit(embed=embed)
+                            edit = self._message.edit(embed=embed)
+                            await asyncio.create_task(edit, context=context)
                     except TemporaryError:
                         return  # the next change, or the end, tries again
-                    except LeaseLost:  # the card is another run's to paint
-                        self._wanted = None
-                        return
+                    except (
+                        LeaseLost
+                    ):  # the card is another run's to paint, maybe one that has asked meanwhile
+                        if self._wanted is embed:
+                            self._wanted = None
+                        continue
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
                     self._painted = _look(embed)

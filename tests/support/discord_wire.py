@@ -20,6 +20,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 from bot.client import Kinora
 from bot.domain.job import Job
 from bot.domain.request import InteractionRecord
+from bot.jobs.interactions import Ask
 from bot.jobs.service import JobService
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 
@@ -39,12 +40,25 @@ def refused(status: int, code: int) -> discord.HTTPException:
     return kind(response, {"code": code, "message": "refused"})
 
 
+class FakeInteractions:
+    """Has every command."""
+
+    @asynccontextmanager
+    async def acting(
+        self, record: InteractionRecord, job_id: str, prompt: str, acknowledge: Ask, untouched: Ask
+    ) -> AsyncIterator[None]:
+        """Acknowledge a command that nobody else has."""
+        await acknowledge()
+        yield
+
+
 class FakeJobs:
     """As much of a job service as the tests need; `trouble` is raised by whatever looks for a job."""
 
     def __init__(self) -> None:
         self.models = CATALOGUE
         self.default_model = CATALOGUE[DEFAULT_MODEL]
+        self.interactions = FakeInteractions()
         self.jobs: dict[str, Job] = {}
         self.trouble: Exception | None = None
         self.at_the_door: Exception | None = None
