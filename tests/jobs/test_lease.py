@@ -1,8 +1,12 @@
-"""A worker's lease: good while its row in the queue is this worker's, and being done."""
+"""A worker's lease: good while its row in the queue is this worker's, and being done.
+
+Here the queue's table is made by hand, beside a SQLite file; `tests/scale` has Procrastinate's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -15,9 +19,9 @@ LEASE = QueueLease(row_id=1, worker_id=7)
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
-    """A store with a queue beside it, as far as the store looks at that: Procrastinate's has more columns."""
-    async with opened(database_url) as store:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A store with a queue beside it, as far as the store looks at that."""
+    async with opened(f"sqlite:///{tmp_path}/kinora.db") as store:
         async with store.database.begin() as connection:
             await connection.execute(
                 sa.text("CREATE TABLE procrastinate_jobs (id INTEGER, worker_id INTEGER, status TEXT)")
