@@ -21,6 +21,26 @@ async def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
     assert await store.get("nobody") is None
 
 
+async def test_who_was_overtaken_owns_the_job_no_longer(store: Store) -> None:
+    early = await store.claim((await store.accept(a_job())).id)
+    assert await store.owns(early)
+    late = await store.claim(early.id)
+    assert (await store.owns(early), await store.owns(late)) == (False, True)
+
+
+async def test_a_list_of_jobs_has_nobody_elses(store: Store) -> None:
+    mine = await store.accept(a_job(requester_id=1))
+    await store.accept(a_job(requester_id=2))
+    assert await store.jobs_of(1) == [mine]
+
+
+async def test_text_that_no_database_takes_is_replaced(store: Store) -> None:
+    job = await store.claim((await store.accept(a_job(prompt="half \ud83d an emoji"))).id)
+    assert job.request.prompt == "half \ufffd an emoji"
+    failed = await store.fail(job, "input", "a null \0, and \udc08")
+    assert failed.outcome.reason == "a null \ufffd, and \ufffd"
+
+
 async def test_it_is_there_after_a_restart(database_url: str) -> None:
     first = Store(database_url.replace("/kinora.db", "/deep/er/kinora.db"))
     await first.open()
@@ -44,26 +64,6 @@ async def test_only_the_run_that_owns_a_job_can_write(store: Store) -> None:
     with pytest.raises(LeaseLost):  # and only from the state it leaves
         await store.move(late, State.SUBMITTING)
     assert (await store.get(job.id)) == moved
-
-
-async def test_who_was_overtaken_owns_the_job_no_longer(store: Store) -> None:
-    early = await store.claim((await store.accept(a_job())).id)
-    assert await store.owns(early)
-    late = await store.claim(early.id)
-    assert (await store.owns(early), await store.owns(late)) == (False, True)
-
-
-async def test_a_list_of_jobs_has_nobody_elses(store: Store) -> None:
-    mine = await store.accept(a_job(requester_id=1))
-    await store.accept(a_job(requester_id=2))
-    assert await store.jobs_of(1) == [mine]
-
-
-async def test_text_that_no_database_takes_is_replaced(store: Store) -> None:
-    job = await store.claim((await store.accept(a_job(prompt="half \ud83d an emoji"))).id)
-    assert job.request.prompt == "half \ufffd an emoji"
-    failed = await store.fail(job, "input", "a null \0, and \udc08")
-    assert failed.outcome.reason == "a null \ufffd, and \ufffd"
 
 
 async def test_there_are_no_transitions_but_the_drawn_ones(store: Store) -> None:

@@ -870,7 +870,7 @@ _mutant(
     "A 5xx of Discord's is a bad day, and no refusal of the place.",
     "error.status >= 500 or",
     "error.status >= 600 or",
-    "tests/messaging/test_errors.py::test_a_bad_day_is_temporary",
+    "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
 )
 _mutant(
     FILE,
@@ -878,7 +878,7 @@ _mutant(
     "A line that drops is a bad day, and no refusal of the place.",
     'raise TemporaryError(f"no connection to Discord ({type(error).__name__})") from None',
     'raise PermanentError(f"no connection to Discord ({type(error).__name__})") from None',
-    "tests/messaging/test_errors.py::test_a_bad_day_is_temporary",
+    "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
 )
 _mutant(
     FILE,
@@ -886,7 +886,7 @@ _mutant(
     "A place that is gone or closed is refused for good, with its reason.",
     '10003: "gone"',
     '10003: "forbidden"',
-    "tests/messaging/test_errors.py::test_a_place_that_refuses_is_refused_for_good_and_says_why",
+    "tests/messaging/test_answers.py::test_a_place_that_refuses_is_refused_for_good_and_says_why",
 )
 _mutant(
     FILE,
@@ -894,7 +894,7 @@ _mutant(
     "Discord's code for a file that is too large counts, whatever its status.",
     "return error.status == 413 or error.code == ENTITY_TOO_LARGE",
     "return error.status == 413",
-    "tests/messaging/test_errors.py::test_too_large_by_status_or_by_code",
+    "tests/messaging/test_answers.py::test_too_large_by_status_or_by_code",
 )
 FILE = "bot/messaging/upload_limits.py"
 _mutant(
