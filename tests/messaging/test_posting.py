@@ -43,6 +43,7 @@ def rendered(**changes: Any) -> Job:
         "state": State.RENDERED,
         "requester_id": MIA,
         "channel_id": CHANNEL,
+        "guild_id": 8,
         "card_id": 690,
         "target_id": THREAD,
         "prompt": PROMPT,

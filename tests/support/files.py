@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from bot.errors import DownloadError, MediaError
 from bot.files.download import Downloaded, Downloader
@@ -75,7 +76,7 @@ class FakeVideos(Videos):
         """Return it as it is."""
         return path
 
-    async def fitted(self, path: Path, max_bytes: int) -> Path | None:
+    async def fitted(self, path: Path, max_bytes: int, **_how: Any) -> Path | None:
         """Cut it off."""
         self.fits.append(max_bytes)
         target = path.with_name(f"fitted-{max_bytes}.mp4")
