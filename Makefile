@@ -18,7 +18,7 @@ CLIENTS := .venv-clients
 NODE := tests/clients/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sentences coverage demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
+.PHONY: sentences coverage mutants demo demo-headless run test test-postgres test-browser test-clients pictures lint format setup bench soak reliability requirements clean help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -43,6 +43,9 @@ coverage: $(DEV) ## the suite once more, slower, and which lines of bot and cogs
 	@$(BIN)/coverage run -m pytest -p tests.support.measured $(TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+mutants: $(DEV) ## break each promise on purpose, one at a time, and see that a test notices (MUTANT=… for one)
+	@$(BIN)/python -m tests.mutants $(MUTANT)
 
 test-browser: $(BROWSER) ## the page in a real browser (needs Chromium: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 0 -m browser tests/browser

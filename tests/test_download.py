@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -190,3 +191,41 @@ async def test_a_stand_in_opens_this_machine_and_nothing_else_private(
     ):
         with pytest.raises(AddressRefused):
             await here.download(url, tmp_path / "file", **LIMITS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://files.example.com/v.mp4",
+        "https://127.0.0.1:{port}/v.mp4",
+        "https://[::1]:{port}/v.mp4",
+        "https://10.1.2.3/v.mp4",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:10.0.0.1]/v.mp4",
+    ],
+)
+async def test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked(
+    out_there: Downloader, tmp_path: Path, url: str
+) -> None:
+    # With a limit, so that whatever connects all the same is no slow failure.
+    limits = LIMITS | {"seconds": 1.0}
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(AddressRefused):
+        await out_there.download(url.format(port=server.getsockname()[1]), tmp_path / "file", **limits)
+    named = Downloader("https://api.novita.ai", hosts={"cdn.discordapp.com"})
+    with pytest.raises(AddressRefused):
+        await named.download("https://192.0.2.1/x", tmp_path / "file", **limits)
+    with pytest.raises(AddressRefused, match="host"):
+        await named.download("https://1.1.1.1/x", tmp_path / "file", **limits)
+    await named.close()
+
+
+async def test_what_comes_packed_stays_packed(here: Downloader, tmp_path: Path) -> None:
+    packed = gzip.compress(b"0" * 1_000_000)
+
+    async def bomb(_: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    async with serving({"/bomb": bomb}) as base:
+        limits = LIMITS | {"max_bytes": len(packed)}
+        assert (await here.download(f"{base}/bomb", tmp_path / "file", **limits)).size == len(packed)
+    assert (tmp_path / "file").read_bytes() == packed

@@ -52,3 +52,28 @@ def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.Captur
     printed = capsys.readouterr().err
     assert "Traceback" in printed
     assert "password=<secret>" in printed
+
+
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [
+        (
+            "POST https://discord.com/api/v10/webhooks/123/aW50ZXJhY3Rpb246MTIzNDU2Nzg5/messages/@original",
+            "POST https://discord.com/api/v10/webhooks/123/<token>/messages/@original",
+        ),
+        (
+            "/interactions/123/aW50ZXJhY3Rpb246MTIzNDU2Nzg5/callback",
+            "/interactions/123/<token>/callback",
+        ),
+        ("GET https://cdn.example/a.png?ex=1&hm=2 said no", "GET https://cdn.example/a.png?<query> said no"),
+        ("{'Authorization': 'Bearer sk_abc-1.2'}", "{'Authorization': 'Bearer <secret>'}"),
+        ("Authorization: Bot MTIz.abc-d", "Authorization: Bot <secret>"),
+        ("the key hunter2-and-more", "the key <secret>"),
+    ],
+)
+def test_what_opens_something_is_not_printed(
+    capsys: pytest.CaptureFixture[str], said: str, printed: str
+) -> None:
+    logs.set_up("INFO", ["hunter2", "hunter2-and-more"])  # one is the beginning of the other
+    logging.getLogger("bot.app").warning("%s", said)
+    assert capsys.readouterr().err.rstrip().endswith(f": {printed}")

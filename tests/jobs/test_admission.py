@@ -77,6 +77,17 @@ async def test_within_the_limit_and_the_place_is_told(store: Store, people: Peop
     await admission.close()
 
 
+async def test_nobody_goes_in_before_the_turn(store: Store, people: People) -> None:
+    admission = Admission(store.queue, 0, PLENTY)
+    one = await people.join(admission, "one")
+    hears = asyncio.create_task(heard(people, ("one", 1, False)))
+    await asyncio.wait({one.waiting, hears}, return_when=asyncio.FIRST_COMPLETED)
+    assert not one.waiting.done()
+    await hears
+    one.waiting.cancel()
+    await admission.close()
+
+
 async def test_a_guilds_many_do_not_hold_up_anothers_first(store: Store, people: People) -> None:
     admission = Admission(store.queue, 1, PLENTY)
     many = [await people.join(admission, f"many-{n}") for n in range(4)]

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain import retry
 from bot.domain.fairness import Turn, Waiter, fair_order, line_up
 from bot.domain.polling import POLLS_A_SECOND, next_poll, revised
-from bot.domain.retry import backoff
+from bot.domain.retry import RetryBudget, backoff
+from bot.errors import TemporaryError
 
 CHANCE = st.floats(0, 1)
 
@@ -30,6 +34,18 @@ def test_backoff_grows_to_a_minute_and_no_further(attempt: int, chance: float) -
 @given(after=st.floats(0, 1e9), chance=CHANCE)
 def test_what_the_other_side_asks_for_is_honoured(after: float, chance: float) -> None:
     assert min(after, 600) <= backoff(1, after, chance) <= 600.5
+
+
+def test_patience_does_not_hear_of_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 50.0, time=lambda: 1e9)
+    monkeypatch.setattr(retry, "time", clock)
+    budget, trouble = RetryBudget(60.0), TemporaryError("away")
+    clock.time = lambda: 2e9  # somebody turned it forward, and then back
+    assert budget.allows(trouble)
+    clock.time = lambda: 0.0
+    assert budget.allows(trouble)
+    clock.monotonic = lambda: 111.0
+    assert not budget.allows(trouble)
 
 
 @given(expected=st.floats(0, 1e6), eta=st.floats(1, 1e5), now=st.floats(0, 1e6))

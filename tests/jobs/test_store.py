@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,26 @@ async def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
     job = await store.accept(a_job(guild_id=7, negative_prompt="blur", reply_token="t"))
     assert await store.get(job.id) == job
     assert await store.get("nobody") is None
+
+
+async def test_who_was_overtaken_owns_the_job_no_longer(store: Store) -> None:
+    early = await store.claim((await store.accept(a_job())).id)
+    assert await store.owns(early)
+    late = await store.claim(early.id)
+    assert (await store.owns(early), await store.owns(late)) == (False, True)
+
+
+async def test_a_list_of_jobs_has_nobody_elses(store: Store) -> None:
+    mine = await store.accept(a_job(requester_id=1))
+    await store.accept(a_job(requester_id=2))
+    assert await store.jobs_of(1) == [mine]
+
+
+async def test_text_that_no_database_takes_is_replaced(store: Store) -> None:
+    job = await store.claim((await store.accept(a_job(prompt="half \ud83d an emoji"))).id)
+    assert job.request.prompt == "half \ufffd an emoji"
+    failed = await store.fail(job, "input", "a null \0, and \udc08")
+    assert failed.outcome.reason == "a null \ufffd, and \ufffd"
 
 
 async def test_it_is_there_after_a_restart(database_url: str) -> None:
@@ -97,6 +118,16 @@ async def test_commits_survive_a_power_cut(store: Store, tmp_path: Path) -> None
     await store.accept(a_job())
     with closing(sqlite3.connect(tmp_path / "kinora.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    # Each connection says this for itself: 2 is FULL.
+    assert [dict(row) for row in await pragma(store, "synchronous")] == [{"synchronous": 2}]
+
+
+async def pragma(store: Store, name: str) -> Sequence[sa.RowMapping]:
+    async with store.database.begin() as connection:
+        found: Sequence[sa.RowMapping] = (
+            (await connection.execute(sa.text(f"PRAGMA {name}"))).mappings().all()
+        )
+        return found
 
 
 async def test_the_migrations_make_the_tables_the_code_describes(store: Store, database_url: str) -> None:

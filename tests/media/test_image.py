@@ -358,3 +358,11 @@ def test_the_place_where_a_photo_was_taken_is_dropped_when_it_is_made_afresh(tmp
     prepared = prepare(source, tmp_path / "image", LIMITS)
     assert b"Kinora" not in prepared.path.read_bytes()
     assert not Image.open(io.BytesIO(prepared.path.read_bytes())).getexif()
+
+
+def test_neither_is_what_its_camera_said_of_it(tmp_path: Path) -> None:
+    source = tmp_path / "photo"
+    source.write_bytes(images.jpeg_of(640, 480, exif=images.exif(6), comment=b"at home"))
+    prepared = prepare(source, tmp_path / "image", LIMITS)
+    assert prepared.changes == ("reencoded", "rotated")
+    assert b"at home" not in prepared.path.read_bytes()

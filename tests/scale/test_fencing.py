@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-from tempfile import TemporaryFile
-from typing import Any
-
 import pytest
-from aiohttp import web
 
-from bot.domain.job import Job, State
-from bot.errors import LeaseLost, NotSent
-from bot.jobs import fencing
-from bot.novita.client import NovitaClient
-from bot.novita.models import CATALOGUE, DEFAULT_MODEL
 from sandbox.client import Sandbox
 from tests.scale.cluster import Cluster
-from tests.support.jobs import a_job
-from tests.support.servers import serving
 
 DONE = (1, 1, "Done")
 UNSURE = (0, 0, "Unconfirmed")
@@ -83,60 +70,3 @@ async def _written(sandbox: Sandbox, since: int) -> list[tuple[str, str]]:
         and exchange["method"] not in READING
         and exchange["status"] is not None
     ]
-
-
-# --- the fence on its own -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def job() -> Job:
-    """Any job."""
-    return a_job(state=State.SUBMITTING, prompt="waves")
-
-
-async def _submit(job: Job, owns: Any, file: Any) -> list[str]:
-    """Send a paid request through a fence; give what arrived, and how it ended."""
-    arrived: list[str] = []
-
-    async def take(request: web.Request) -> web.Response:
-        arrived.append("request")
-        await request.read()
-        arrived.append("body")
-        return web.json_response({"task_id": "1"})
-
-    model = CATALOGUE[DEFAULT_MODEL]
-    async with serving({f"/v3/async/{model.name}": take}) as url:
-        client = NovitaClient(url, "sk_test", trace=fencing.Fence(owns).trace())
-
-        async def pay() -> str:
-            fencing.set_job(job)
-            try:
-                return repr(await client.submit(model, job.request, file, "png"))
-            except (NotSent, LeaseLost) as error:
-                return type(error).__name__
-
-        ended = await asyncio.create_task(pay())
-        await client.close()
-    gc.collect()  # a connection that was left open would warn
-    return [*arrived, ended]
-
-
-async def test_nothing_is_sent_for_a_job_that_is_anothers(job: Job) -> None:
-    async def owns(_job: Job) -> bool:
-        return False
-
-    with TemporaryFile() as file:
-        assert await _submit(job, owns, file) == ["LeaseLost"]
-
-
-async def test_a_database_that_does_not_answer_leaves_the_money_where_it_is(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fencing, "AWAY", 0.05)
-
-    async def owns(_job: Job) -> bool:
-        await asyncio.Event().wait()
-        return True
-
-    with TemporaryFile() as file:
-        assert await _submit(job, owns, file) == ["NotSent"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from bot.errors import DownloadError, MediaError
 from bot.files.download import Downloaded, Downloader
+from bot.files.videos import Videos
 from bot.media.pool import MediaPool
 from bot.media.values import ImageLimits, PreparedImage, Video
 from tests.support.journal import Journal
@@ -61,3 +63,22 @@ class FakePool(MediaPool):
     def _fail(self) -> None:
         if self.failures:
             raise self.failures.popleft()
+
+
+class FakeVideos(Videos):
+    """Takes every video for one that plays, and makes one smaller by cutting it off; `fits` are the sizes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, FakeDownloader("video"), FakePool())
+        self.fits: list[int] = []
+
+    async def playable(self, path: Path) -> Path | None:
+        """Return it as it is."""
+        return path
+
+    async def fitted(self, path: Path, max_bytes: int, **_how: Any) -> Path | None:
+        """Cut it off."""
+        self.fits.append(max_bytes)
+        target = path.with_name(f"fitted-{max_bytes}.mp4")
+        target.write_bytes(path.read_bytes()[: max_bytes - 1])
+        return target

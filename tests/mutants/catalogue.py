@@ -1,0 +1,1302 @@
+"""The mutants, by the file that they change: one for each guard of a promise.
+
+To mend one whose text has changed, find what keeps its promise now and break that. To add one, write what is
+to be broken, the promise, and the quickest tests that should notice; then `make mutants MUTANT=name`.
+"""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+_MUTANTS: list[Mutant] = []
+
+
+def _mutant(file: str, name: str, promise: str, before: str, after: str, *tests: str) -> None:
+    _MUTANTS.append(Mutant(name, promise, file, before, after, tests))
+
+
+ADMISSION = "tests/jobs/test_admission.py::"
+FENCING = "tests/jobs/test_fencing.py::"
+INTERACTIONS = "tests/jobs/test_interactions.py::"
+LEASE = "tests/jobs/test_lease.py::"
+POLLING = "tests/jobs/test_polling.py::"
+RUNNER = "tests/jobs/test_runner.py::"
+SERVICE = "tests/jobs/test_service.py::"
+TURNS = "tests/jobs/test_turns.py::"
+STORE = "tests/jobs/test_store.py::"
+CODEC = "tests/novita/test_codec.py::"
+CLIENT = "tests/novita/test_client.py::"
+POSTING = "tests/messaging/test_posting.py::"
+POLICY = "tests/ui/test_policy.py::"
+DOWNLOAD = "tests/test_download.py::"
+IMAGE = "tests/media/test_image.py::"
+
+# --- states and transitions ---------------------------------------------------------------------------------
+
+FILE = "bot/domain/job.py"
+_mutant(
+    FILE,
+    "unconfirmed-ordered-again",
+    "From an unconfirmed job no transition leads to another payment.",
+    "State.UNCONFIRMED: frozenset({State.CANCELLED}),",
+    "State.UNCONFIRMED: frozenset({State.CANCELLED, State.SUBMITTING}),",
+    STORE + "test_a_payment_lies_behind_one_transition_only",
+)
+_mutant(
+    FILE,
+    "paid-without-submitting",
+    "No job is at Novita's without having been `submitting`.",
+    "frozenset({State.SUBMITTING, State.FAILED, State.CANCELLED}),",
+    "frozenset({State.SUBMITTING, State.RENDERING, State.FAILED, State.CANCELLED}),",
+    STORE + "test_a_payment_lies_behind_one_transition_only",
+)
+
+# --- the store: guards --------------------------------------------------------------------------------------
+
+FILE = "bot/store/jobs.py"
+_GUARD = "guard = sa.and_(jobs.c.state.in_(states), jobs.c.fencing_token == job.fencing_token)"
+_mutant(
+    FILE,
+    "write-without-token",
+    "Only the run that owns a row writes it.",
+    _GUARD,
+    "guard = jobs.c.state.in_(states)",
+    STORE + "test_only_the_run_that_owns_a_job_can_write",
+)
+_mutant(
+    FILE,
+    "write-from-any-state",
+    "A transition is taken from the state that it leaves only.",
+    _GUARD,
+    "guard = jobs.c.fencing_token == job.fencing_token",
+    STORE + "test_only_the_run_that_owns_a_job_can_write",
+)
+_mutant(
+    FILE,
+    "transition-not-in-the-table",
+    "No transition is taken that the table does not have.",
+    "if to not in TRANSITIONS[job.state]:",
+    "if False:",
+    STORE + "test_there_are_no_transitions_but_the_drawn_ones",
+)
+_mutant(
+    FILE,
+    "lost-commit-not-repeated",
+    "A transition whose commit's answer was lost is done again, and changes nothing.",
+    "if to is not None and to not in states:",
+    "if False:",
+    INTERACTIONS + "test_a_transition_whose_answer_was_lost_is_taken_once",
+)
+_mutant(
+    FILE,
+    "owned-by-anybody",
+    "A run that was overtaken hears so when it asks whether the job is still its own.",
+    "mine = sa.and_(jobs.c.id == job.id, jobs.c.fencing_token == job.fencing_token)",
+    "mine = jobs.c.id == job.id",
+    STORE + "test_who_was_overtaken_owns_the_job_no_longer",
+)
+_mutant(
+    FILE,
+    "claim-without-lease",
+    "A worker claims a job only with a lease that is good.",
+    "guard = sa.true() if lease is None else _in_hand(lease)",
+    "guard = sa.true()",
+    LEASE + "test_a_lease_is_good_while_its_row_is_this_workers_and_being_done",
+)
+_mutant(
+    FILE,
+    "lease-of-another-worker",
+    "A lease ends when its row is given to another worker.",
+    "queue.c.worker_id == lease.worker_id,",
+    "",
+    LEASE + "test_a_lease_is_good_while_its_row_is_this_workers_and_being_done",
+)
+_mutant(
+    FILE,
+    "lease-of-a-queued-row",
+    "A lease ends when its row is queued again.",
+    'sa.cast(queue.c.status, sa.Text) == "doing",',
+    "",
+    LEASE + "test_a_lease_is_good_while_its_row_is_this_workers_and_being_done",
+)
+_mutant(
+    FILE,
+    "newer-states-touched",
+    "A row in a state of a later version is left alone.",
+    ".where(jobs.c.id == job_id, KNOWN, guard)",
+    ".where(jobs.c.id == job_id, guard)",
+    RUNNER + "test_a_job_in_a_state_of_a_later_versions_is_left_alone",
+)
+_mutant(
+    FILE,
+    "given-up-jobs-forgotten",
+    "A job that was given up stays open until it was looked for once more.",
+    ", jobs.c.check_at.is_not(None))",
+    ")",
+    RUNNER + "test_a_late_look_finds_the_video_and_brings_it",
+)
+_mutant(
+    FILE,
+    "untold-jobs-forgotten",
+    "A job that ended stays open until people were told.",
+    '"charge": charge, "notified": False}',
+    '"charge": charge, "notified": True}',
+    RUNNER + "test_an_answer_that_ends_the_job_is_never_followed_by_another_request",
+)
+_mutant(
+    FILE,
+    "others-jobs-listed",
+    "Somebody's list of jobs has nobody else's.",
+    "jobs.c.requester_id == user_id, KNOWN",
+    "KNOWN",
+    STORE + "test_a_list_of_jobs_has_nobody_elses",
+)
+_mutant(
+    FILE,
+    "decided-in-any-state",
+    "Only an unconfirmed job can be decided on, and once.",
+    "undecided = sa.or_(jobs.c.state == State.UNCONFIRMED, jobs.c.fencing_token == token)",
+    "undecided = sa.true()",
+    INTERACTIONS + "test_only_an_unconfirmed_job_is_decided_on",
+)
+_mutant(
+    FILE,
+    "lost-decision-refused",
+    "A decision whose commit's answer was lost is done again, and changes nothing.",
+    '"fencing_token": token,\n            "notified": False,',
+    '"notified": False,',
+    INTERACTIONS + "test_a_decision_whose_answer_was_lost_is_one",
+)
+_mutant(
+    FILE,
+    "looked-again-in-any-state",
+    "Only a failed job is looked for again.",
+    "_change(connection, jobs.c.state == State.FAILED, job_id, changes)",
+    "_change(connection, sa.true(), job_id, changes)",
+    INTERACTIONS + "test_only_a_failed_job_is_looked_for_again",
+)
+_mutant(
+    FILE,
+    "look-again-leaves-the-owner",
+    "A new look takes the job away from the run that sleeps on it.",
+    '"notified": True,\n            "fencing_token": next(self._tokens),',
+    '"notified": True,',
+    INTERACTIONS + "test_looking_again_takes_the_job_away_from_whoever_sleeps_on_it",
+)
+
+# --- the store: once ----------------------------------------------------------------------------------------
+
+_mutant(
+    FILE,
+    "interaction-acted-on-twice",
+    "One interaction is one job.",
+    "if (await connection.execute(acted)).scalar() != job_id:",
+    "if False:",
+    INTERACTIONS + "test_an_interaction_becomes_one_job",
+)
+_mutant(
+    FILE,
+    "own-repeat-refused",
+    "An acceptance whose commit's answer was lost is repeated, and is one job.",
+    "if (await connection.execute(acted)).scalar() != job_id:",
+    "if True:",
+    INTERACTIONS + "test_the_same_job_may_be_written_down_again",
+)
+_mutant(
+    FILE,
+    "inserted-by-belief",
+    "Whether a row was inserted is told by what the database returns.",
+    "return (await connection.execute(statement)).first() is not None",
+    "return (await connection.execute(statement)).first() is not None or True",
+    INTERACTIONS + "test_an_interaction_becomes_one_job",
+)
+_mutant(
+    FILE,
+    "queued-twice",
+    "A job whose acceptance is repeated is in the queue once.",
+    "if await _inserted(connection, statement.returning(jobs.c.id)):",
+    "if await _inserted(connection, statement.returning(jobs.c.id)) or True:",
+    INTERACTIONS + "test_an_acceptance_whose_answer_was_lost_is_one",
+)
+_mutant(
+    FILE,
+    "interactions-forgotten-at-once",
+    "An interaction is remembered for as long as it may be heard again.",
+    "old = interactions.c.seen_at < self._database.now - REMEMBER_INTERACTIONS",
+    "old = interactions.c.seen_at < self._database.now",
+    INTERACTIONS + "test_interactions_are_forgotten_when_they_are_old",
+)
+_mutant(
+    FILE,
+    "publication-twice",
+    "A publication whose commit's answer was lost is one.",
+    "insert(publications).values(values).on_conflict_do_nothing()",
+    "insert(publications).values(values)",
+    INTERACTIONS + "test_a_publication_whose_answer_was_lost_is_one",
+)
+
+# --- the store: versions ------------------------------------------------------------------------------------
+
+_mutant(
+    FILE,
+    "outdated-version-pays",
+    "Right before a payment, the database is asked whether this version may pay.",
+    "if to is State.SUBMITTING:",
+    "if to is State.RENDERING:",
+    RUNNER + "test_a_version_that_becomes_outdated_at_the_last_moment_pays_nothing",
+)
+_mutant(
+    FILE,
+    "oldest-version-refused",
+    "The oldest version that is allowed to pay pays.",
+    "int(oldest) > PAYING_VERSION:",
+    "int(oldest) >= PAYING_VERSION:",
+    RUNNER + "test_a_version_that_is_new_enough_pays",
+)
+
+# --- the database and the line ------------------------------------------------------------------------------
+
+FILE = "bot/store/database.py"
+_mutant(
+    FILE,
+    "commits-not-on-disk",
+    "A commit has reached the disk before the paid request leaves.",
+    '"synchronous=FULL"',
+    '"synchronous=NORMAL"',
+    STORE + "test_commits_survive_a_power_cut",
+)
+_mutant(
+    FILE,
+    "two-on-one-file",
+    "A second process is kept off the same file.",
+    "fcntl.LOCK_EX | fcntl.LOCK_NB",
+    "fcntl.LOCK_SH | fcntl.LOCK_NB",
+    STORE + "test_a_second_process_is_kept_off_the_file",
+)
+FILE = "bot/store/rows.py"
+_mutant(
+    FILE,
+    "halves-of-emoji-stored",
+    "Half a surrogate pair does not stop a job: it is replaced before it is stored.",
+    '"[\\0\\ud800-\\udfff]"',
+    '"[\\0]"',
+    STORE + "test_text_that_no_database_takes_is_replaced",
+)
+FILE = "bot/store/queue.py"
+_mutant(
+    FILE,
+    "turns-without-limit",
+    "No more render at once than the account may.",
+    "room=min(limit - busy.scalar_one(), per_minute - latest.scalar_one())",
+    "room=per_minute - latest.scalar_one()",
+    TURNS + "test_no_more_have_turns_than_the_account_may",
+)
+_mutant(
+    FILE,
+    "turns-without-rate",
+    "No more renders begin in a minute than the account may.",
+    "room=min(limit - busy.scalar_one(), per_minute - latest.scalar_one())",
+    "room=limit - busy.scalar_one()",
+    TURNS + "test_no_more_have_turns_than_the_account_may",
+)
+_mutant(
+    FILE,
+    "renders-not-counted",
+    "A render that is at Novita's counts, whoever runs it.",
+    "jobs.c.state.in_([State.SUBMITTING, State.RENDERING])",
+    "jobs.c.state.in_([State.SUBMITTING])",
+    TURNS + "test_a_render_at_novita_takes_up_room",
+)
+_mutant(
+    FILE,
+    "pause-cut-short",
+    "Of two pauses the longer counts.",
+    "(statement.excluded.at > shared.c.at, statement.excluded.at)",
+    "(statement.excluded.at < shared.c.at, statement.excluded.at)",
+    TURNS + "test_of_two_pauses_the_longer_counts",
+)
+FILE = "bot/domain/fairness.py"
+_mutant(
+    FILE,
+    "pause-not-kept",
+    "While Novita takes none, nobody gets a turn.",
+    "room = max(0, room) if paused <= 0 else 0",
+    "room = max(0, room)",
+    TURNS + "test_of_two_pauses_the_longer_counts",
+)
+_mutant(
+    FILE,
+    "two-turns-in-a-round",
+    "Nobody has two turns in one round.",
+    "return this + (last.get(who) == this)",
+    "return this",
+    POLLING + "test_nobody_has_two_turns_in_a_round",
+    POLLING + "test_one_persons_hundred_do_not_hold_up_the_others",
+)
+FILE = "bot/jobs/admission.py"
+_mutant(
+    FILE,
+    "in-before-the-turn",
+    "Nobody goes in before the turn.",
+    "if job_id not in places:",
+    "if True:",
+    ADMISSION + "test_nobody_goes_in_before_the_turn",
+)
+
+# --- the paid request ---------------------------------------------------------------------------------------
+
+FILE = "bot/jobs/submission.py"
+_MOVE = "job = await self._store.move(job, State.SUBMITTING, submitted_at=time.time())\n"
+_SEND = "answer = await self._novita.submit(model, job.request, file, job.source.format)\n"
+_mutant(
+    FILE,
+    "paid-before-the-commit",
+    "The row says `submitting` before the paid request leaves.",
+    f"{_MOVE}                {_SEND}",
+    f"{_SEND}                {_MOVE}",
+    RUNNER + "test_the_request_finds_its_row_submitting_and_the_poll_finds_the_task",
+)
+_mutant(
+    FILE,
+    "image-opened-after-the-commit",
+    "A stop that drops the image leaves no row that says that a request may be out.",
+    f'with image.open("rb") as file:\n                {_MOVE}',
+    f'{_MOVE}            with image.open("rb") as file:\n',
+    "tests/jobs/test_submission.py",
+)
+_mutant(
+    FILE,
+    "lost-answer-ordered-again",
+    "A paid request whose answer was lost is never sent again by a machine.",
+    "except AnswerLost as error:\n            return await self.unconfirmed(job, str(error)), None",
+    "except AnswerLost as error:\n            return await self._not_now(job, TemporaryError(str(error)))",
+    RUNNER + "test_an_answer_that_ends_the_job_is_never_followed_by_another_request",
+)
+_mutant(
+    FILE,
+    "unclear-answer-ordered-again",
+    "A paid request whose answer says nothing certain is never sent again by a machine.",
+    "return await self.unconfirmed(job, answer.reason), None",
+    "return await self._not_now(job, TemporaryError(answer.reason))",
+    RUNNER + "test_an_answer_that_ends_the_job_is_never_followed_by_another_request",
+)
+_mutant(
+    FILE,
+    "payment-cancelled-by-a-stop",
+    "A stop leaves a paid request on its way to reach its commit.",
+    "return await asyncio.shield(task)",
+    "return await task",
+    RUNNER + "test_a_stop_waits_until_the_paid_request_is_answered_and_written_down",
+)
+_mutant(
+    FILE,
+    "task-id-lost",
+    "The task's id is written with the transition that follows the payment.",
+    "State.RENDERING, task_id=task_id, submitted_at=now)",
+    "State.RENDERING, submitted_at=now)",
+    RUNNER + "test_the_request_finds_its_row_submitting_and_the_poll_finds_the_task",
+)
+_mutant(
+    FILE,
+    "called-free",
+    "A refusal that may have cost something is never called free.",
+    "charge = Charge.UNKNOWN if answer.may_cost else Charge.NOTHING",
+    "charge = Charge.NOTHING",
+    RUNNER + "test_an_answer_that_ends_the_job_is_never_followed_by_another_request",
+)
+_mutant(
+    FILE,
+    "operator-not-told",
+    "The operator hears at ERROR what only the operator can mend.",
+    "if remedy := REMEDIES.get(problem.kind):",
+    "if False and (remedy := REMEDIES.get(problem.kind)):",
+    RUNNER + "test_the_operator_hears_what_only_the_operator_can_mend",
+)
+_mutant(
+    FILE,
+    "full-account-is-trouble",
+    "A full account is waited for, however long.",
+    "return await self._not_now(job, RateLimited(answer.reason, answer.retry_after))",
+    "return await self._not_now(job, TemporaryError(answer.reason, answer.retry_after))",
+    RUNNER + "test_a_full_account_pauses_everybody_and_the_job_gets_in_line_again",
+)
+FILE = "bot/novita/client.py"
+_mutant(
+    FILE,
+    "lost-taken-for-not-sent",
+    "Only an error from before the first byte proves that nothing was sent.",
+    "except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:",
+    "except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:",
+    CLIENT + "test_a_lost_answer_is_told_as_that_and_not_repeated",
+)
+_mutant(
+    FILE,
+    "not-sent-taken-for-lost",
+    "A connection that was never made proves that nothing was bought.",
+    "raise NotSent(type(error).__name__) from None",
+    "raise AnswerLost(type(error).__name__) from None",
+    CLIENT + "test_a_refused_connection_proves_that_nothing_was_sent",
+)
+_mutant(
+    FILE,
+    "payment-redirected",
+    "A paid request is sent to one address, once.",
+    "headers=headers,\n                allow_redirects=False,",
+    "headers=headers,\n                allow_redirects=True,",
+    CLIENT + "test_a_redirect_is_not_followed",
+)
+_mutant(
+    FILE,
+    "payment-on-a-kept-connection",
+    "The paid request gets a fresh connection each time.",
+    "force_close=True",
+    "force_close=False",
+    "tests/novita/test_connections.py",
+)
+_mutant(
+    FILE,
+    "image-padded-inside",
+    "The image arrives at Novita's byte for byte.",
+    "PIECE = 3 * 64 * 1024",
+    "PIECE = 64 * 1024",
+    CLIENT + "test_the_image_arrives_byte_for_byte",
+)
+FILE = "bot/novita/codec.py"
+_mutant(
+    FILE,
+    "edge-error-ordered-again",
+    "A 5xx on the paid request is never repeated by a machine.",
+    "return (Kind.UNCLEAR, Repeat.ASK) if on_submit else (Kind.PROVIDER, Repeat.LATER)",
+    "return (Kind.PROVIDER, Repeat.LATER)",
+    CODEC + "test_answers_without_a_known_reason",
+)
+_mutant(
+    FILE,
+    "success-without-id-ordered-again",
+    "A success without a task id is asked about, not ordered again.",
+    'Problem(Kind.UNCLEAR, Repeat.ASK, "NO_TASK_ID", status, may_cost=True)',
+    'Problem(Kind.UNCLEAR, Repeat.LATER, "NO_TASK_ID", status, may_cost=True)',
+    CODEC + "test_answers_without_a_known_reason",
+)
+_mutant(
+    FILE,
+    "unknown-status-ends-a-job",
+    "A status that nobody knows is waited on, since the task is paid.",
+    'return Pending(started=False, unknown_status=name or "no status")',
+    'return TaskFailed(name or "no status")',
+    CODEC + "test_how_a_task_stands",
+)
+_mutant(
+    FILE,
+    "html-shown-to-people",
+    "An edge's page of HTML is never shown to people.",
+    'text.startswith(("<", "{", "["))',
+    'text.startswith(("{", "["))',
+    CODEC + "test_answers_without_a_known_reason",
+)
+_mutant(
+    FILE,
+    "odd-numbers-believed",
+    "A number of Novita's that cannot be is none.",
+    "return number if math.isfinite(number) and number >= 0 else None",
+    "return number",
+    CODEC + "test_how_a_task_stands",
+)
+
+# --- the fence ----------------------------------------------------------------------------------------------
+
+FILE = "bot/jobs/fencing.py"
+_mutant(
+    FILE,
+    "fence-open",
+    "Nothing is sent for a job that is another run's.",
+    "if not await self._owns(request.job):",
+    "if not await self._owns(request.job) and False:",
+    FENCING + "test_nothing_is_sent_for_a_job_that_is_anothers",
+)
+_mutant(
+    FILE,
+    "fence-not-asked",
+    "Every writing request asks, once its connection stands and before a byte is sent.",
+    "trace.on_request_headers_sent.append(self._connected)",
+    "trace.on_request_end.append(self._connected)",
+    FENCING + "test_nothing_is_sent_for_a_job_that_is_anothers",
+)
+_mutant(
+    FILE,
+    "fence-lets-posts-pass",
+    "Only reading requests pass the fence unasked.",
+    'READING = frozenset({"GET", "HEAD", "OPTIONS"})',
+    'READING = frozenset({"GET", "HEAD", "OPTIONS", "POST"})',
+    FENCING + "test_nothing_is_sent_for_a_job_that_is_anothers",
+)
+_mutant(
+    FILE,
+    "fence-open-in-mid-body",
+    "A long body breaks off when its job was taken over meanwhile.",
+    "trace.on_request_chunk_sent.append(self._sending)",
+    "",
+    FENCING + "test_a_long_body_breaks_off_when_its_job_was_taken_over",
+)
+_mutant(
+    FILE,
+    "fence-believes-a-stale-answer",
+    "An answer that a pause made old is asked for again.",
+    "if request.asked - began < STALE:",
+    "if True:",
+    FENCING + "test_an_answer_that_a_pause_made_old_is_asked_for_again",
+)
+_mutant(
+    FILE,
+    "fence-away-in-doubt",
+    "A database that does not answer in front of a payment proves that nothing was bought.",
+    'raise aiohttp.ConnectionTimeoutError("the database does not answer") from None',
+    "raise",
+    FENCING + "test_a_database_that_does_not_answer_leaves_the_money_where_it_is",
+)
+FILE = "bot/jobs/runner.py"
+_mutant(
+    FILE,
+    "run-without-fence",
+    "What a run sends is asked for under the token of that run.",
+    "fencing.set_job(job)",
+    "",
+    FENCING + "test_what_a_run_sends_is_asked_for_under_its_own_token",
+)
+
+# --- the runner ---------------------------------------------------------------------------------------------
+
+_mutant(
+    FILE,
+    "interrupted-ordered-again",
+    "A job found `submitting` after a crash is never ordered again by a machine.",
+    'return await self._submission.unconfirmed(job, "interrupted")',
+    "return await self._store.move(job, State.ACCEPTED)",
+    RUNNER + "test_found_submitting_it_is_unconfirmed_and_never_submitted_again",
+)
+_mutant(
+    FILE,
+    "video-fetched-and-posted-again",
+    "A video that an earlier run posted is neither fetched nor posted again.",
+    "if earlier is not None:",
+    "if False:",
+    RUNNER + "test_a_video_that_an_earlier_run_posted_is_not_posted_again",
+)
+_mutant(
+    FILE,
+    "reply-token-kept",
+    "What opened the first card is not kept.",
+    "reply_token=None,\n",
+    "",
+    RUNNER + "test_what_opened_the_first_card_is_not_kept",
+)
+_mutant(
+    FILE,
+    "turn-kept-by-a-full-account",
+    "A job that Novita had no room for gets in line again.",
+    "job = await self._store.update(job, turn_at=None)",
+    "",
+    RUNNER + "test_a_full_account_pauses_everybody_and_the_job_gets_in_line_again",
+)
+_mutant(
+    FILE,
+    "no-pause-for-a-full-account",
+    "When the account's limit is hit, nobody else tries meanwhile.",
+    "await self._admission.pause(delay)",
+    "",
+    RUNNER + "test_a_full_account_pauses_everybody_and_the_job_gets_in_line_again",
+)
+_mutant(
+    FILE,
+    "fresh-task-given-up",
+    "A task that Novita does not know yet is asked for again.",
+    "(misses := misses + 1) > FRESH_TASK_TRIES",
+    "(misses := misses + 1) > 0",
+    RUNNER + "test_a_fresh_task_may_be_unknown_at_first",
+)
+_mutant(
+    FILE,
+    "failed-task-called-free",
+    "A task that failed is never called free.",
+    '"task_failed", message, Charge.UNKNOWN)',
+    '"task_failed", message)',
+    RUNNER + "test_a_task_that_failed_may_have_been_charged",
+)
+_mutant(
+    FILE,
+    "rendered-not-paid",
+    "A job whose video is there is known to be paid.",
+    "charge=Charge.PAID,",
+    "charge=Charge.UNKNOWN,",
+    RUNNER + "test_each_thing_is_written_down_before_the_next_is_done",
+)
+_mutant(
+    FILE,
+    "broken-video-for-ever",
+    "A file that stays no video is given up after a few tries.",
+    "broken > BROKEN_TRIES or ",
+    "",
+    RUNNER + "test_a_file_that_stays_no_video_is_given_up",
+)
+_mutant(
+    FILE,
+    "files-left-behind",
+    "When a run is over, its image does not stay on disk.",
+    "self._admission.nudge()\n            self._images.drop(job_id)",
+    "self._admission.nudge()",
+    RUNNER + "test_what_opened_the_first_card_is_not_kept",
+)
+FILE = "bot/domain/retry.py"
+_mutant(
+    FILE,
+    "patience-by-the-wall-clock",
+    "Patience is measured by a clock that nobody turns.",
+    "time.monotonic() < self._",
+    "time.time() < self._",
+    POLLING + "test_patience_does_not_hear_of_the_wall_clock",
+)
+_mutant(
+    FILE,
+    "patience-without-end",
+    "Patience ends.",
+    "time.monotonic() + bound",
+    "time.time() + bound",
+    POLLING + "test_patience_does_not_hear_of_the_wall_clock",
+)
+_mutant(
+    FILE,
+    "a-wait-is-trouble",
+    "A full queue is no trouble, only a wait.",
+    "isinstance(trouble, RateLimited) or ",
+    "",
+    RUNNER + "test_a_full_account_is_waited_for_however_long",
+)
+_mutant(
+    FILE,
+    "retry-after-without-end",
+    "What the other side asks to wait is honoured, up to ten minutes.",
+    "return min(retry_after, ",
+    "return max(retry_after, ",
+    POLLING + "test_what_the_other_side_asks_for_is_honoured",
+)
+_mutant(
+    FILE,
+    "backoff-without-end",
+    "Pauses grow to a minute, and no further.",
+    "min(60.0, 2.0 ** min(attempt - 1, 6))",
+    "2.0 ** min(attempt - 1, 12)",
+    POLLING + "test_backoff_grows_to_a_minute_and_no_further",
+)
+FILE = "bot/jobs/redelivery.py"
+_mutant(
+    FILE,
+    "dead-link-handed-on",
+    "A link that has died is not handed on.",
+    "if (job.task.video_expires_at or 0) < time.time():",
+    "if False:",
+    SERVICE + "test_a_link_that_has_died_is_not_handed_on",
+)
+FILE = "bot/jobs/service.py"
+_mutant(
+    FILE,
+    "stop-does-not-wait",
+    "A stop waits for what is being accepted.",
+    "await self._all_answered.wait()",
+    "pass",
+    SERVICE + "test_a_stop_waits_for_what_is_being_accepted",
+)
+_mutant(
+    FILE,
+    "looked-for-without-a-task",
+    "Only a job that has a task at Novita's is looked for again.",
+    "and bool(job.task.task_id)",
+    "",
+    SERVICE + "test_what_may_turn_up",
+)
+
+# --- what is posted -----------------------------------------------------------------------------------------
+
+FILE = "bot/messaging/publisher.py"
+_mutant(
+    FILE,
+    "video-without-nonce",
+    "The message that brings a video has its job's id as its nonce.",
+    "nonce=nonce,\n",
+    "",
+    POSTING + "test_a_video_carries_its_jobs_id_as_nonce",
+)
+_mutant(
+    FILE,
+    "card-without-nonce",
+    "A card that is posted has a nonce of its job's.",
+    'nonce=f"{job.id}-card",\n',
+    "",
+    POSTING + "test_a_card_that_is_posted_has_a_nonce",
+)
+_PINGS = "everyone=False, roles=False, replied_user=False, users=[discord.Object(job.requester.user_id)]"
+_mutant(
+    FILE,
+    "everyone-pinged",
+    "A video pings nobody but its requester, whatever its prompt says.",
+    _PINGS,
+    _PINGS.replace("everyone=False", "everyone=True"),
+    POSTING + "test_only_the_requester_is_pinged",
+)
+_mutant(
+    FILE,
+    "anybody-pinged",
+    "A prompt that names other people pings none of them.",
+    _PINGS,
+    _PINGS.replace("users=[discord.Object(job.requester.user_id)]", "users=True"),
+    POSTING + "test_only_the_requester_is_pinged",
+)
+_mutant(
+    FILE,
+    "roles-pinged",
+    "A prompt that names a role pings nobody in it.",
+    _PINGS,
+    _PINGS.replace("roles=False", "roles=True"),
+    POSTING + "test_only_the_requester_is_pinged",
+)
+_mutant(
+    FILE,
+    "posted-card-pings",
+    "A card pings nobody.",
+    'nonce=f"{job.id}-card",\n                allowed_mentions=discord.AllowedMentions.none(),',
+    'nonce=f"{job.id}-card",\n                allowed_mentions=discord.AllowedMentions.all(),',
+    POSTING + "test_a_card_pings_nobody",
+)
+_mutant(
+    FILE,
+    "first-card-pings",
+    "A card that fills in the first reply pings nobody.",
+    "filename=status.image_name(job))],\n                    "
+    "allowed_mentions=discord.AllowedMentions.none(),",
+    "filename=status.image_name(job))],\n                    allowed_mentions=discord.AllowedMentions.all(),",
+    POSTING + "test_a_card_pings_nobody",
+)
+_mutant(
+    FILE,
+    "shown-video-pings",
+    "A video that is shown again pings nobody.",
+    "attachments=[file] if file else [],\n                allowed_mentions=discord.AllowedMentions.none(),",
+    "attachments=[file] if file else [],\n                allowed_mentions=discord.AllowedMentions.all(),",
+    POSTING + "test_a_video_that_is_shown_again_pings_nobody_and_is_never_taken_for_the_first",
+)
+_mutant(
+    FILE,
+    "shown-video-taken-for-the-first",
+    "A video that is shown again is never taken for the one that was to be posted.",
+    'f"again-{job.id}.mp4"',
+    'f"kinora-{job.id}.mp4"',
+    POSTING + "test_a_video_that_is_shown_again_pings_nobody_and_is_never_taken_for_the_first",
+)
+_mutant(
+    FILE,
+    "posted-unlooked",
+    "Before a video is posted, it is looked for in its place.",
+    "if earlier := await self.find_video(job):",
+    "if False and (earlier := await self.find_video(job)):",
+    POSTING + "test_a_video_that_stands_is_found_and_not_posted_again",
+)
+_mutant(
+    FILE,
+    "card-posted-unlooked",
+    "Before a card is posted, it is looked for in its channel.",
+    "if found := await self._find(channel, lambda message: _is_card(message, job)):",
+    "if found := None:",
+    POSTING + "test_a_card_that_stands_is_found_and_not_posted_again",
+)
+_mutant(
+    FILE,
+    "end-told-unlooked",
+    "Before an end is told, the message that tells it is looked for.",
+    "if not await self._find(target, lambda found: _says_the_end(found, job)):",
+    "if True:",
+    POSTING + "test_an_end_is_told_once",
+)
+_mutant(
+    FILE,
+    "forged-message-believed",
+    "Somebody else's message is never taken for one of Kinora's.",
+    "if message.author.id == me and wanted(message):",
+    "if wanted(message):",
+    POSTING + "test_somebody_elses_message_is_never_taken_for_the_video",
+)
+_mutant(
+    FILE,
+    "fallback-order",
+    "A video that its thread does not take goes to the channel first.",
+    "ways = [there.channel_id, there.parent_channel_id, await self._direct(job.requester.user_id)]",
+    "ways = [await self._direct(job.requester.user_id), there.parent_channel_id, there.channel_id]",
+    POSTING + "test_the_channel_comes_before_the_direct_message",
+)
+_mutant(
+    FILE,
+    "deleted-card-stops-the-video",
+    "A card that somebody deleted does not stop its video.",
+    "fail_if_not_exists=False",
+    "fail_if_not_exists=True",
+    POSTING + "test_a_video_answers_its_card_where_it_stands_and_comes_where_it_does_not",
+)
+_mutant(
+    FILE,
+    "file-not-tried",
+    "A video that fits comes as the file that it is.",
+    "if playable and fits and (sent :=",
+    "if False and playable and fits and (sent :=",
+    POSTING + "test_a_video_comes_as_it_is_then_smaller_then_as_a_link",
+)
+_mutant(
+    FILE,
+    "refusal-of-size-forgotten",
+    "A size that a place refused is not tried there again.",
+    "self._limits.refused(upload.place, size)",
+    "pass",
+    POSTING + "test_a_size_that_was_refused_is_not_tried_again",
+)
+_mutant(
+    FILE,
+    "thread-doubled",
+    "A thread that an earlier run made is the place, not the channel.",
+    "if error.code == THREAD_EXISTS:",
+    "if False:",
+    POSTING + "test_a_thread_that_exists_is_the_place",
+)
+FILE = "bot/messaging/errors.py"
+_mutant(
+    FILE,
+    "bad-day-taken-for-a-refusal",
+    "A 5xx of Discord's is a bad day, and no refusal of the place.",
+    "error.status >= 500 or",
+    "error.status >= 600 or",
+    "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
+)
+_mutant(
+    FILE,
+    "dropped-line-taken-for-a-refusal",
+    "A line that drops is a bad day, and no refusal of the place.",
+    'raise TemporaryError(f"no connection to Discord ({type(error).__name__})") from None',
+    'raise PermanentError(f"no connection to Discord ({type(error).__name__})") from None',
+    "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
+)
+_mutant(
+    FILE,
+    "dead-place-tried-for-ever",
+    "A place that is gone or closed is refused for good, with its reason.",
+    '10003: "gone"',
+    '10003: "forbidden"',
+    "tests/messaging/test_answers.py::test_a_place_that_refuses_is_refused_for_good_and_says_why",
+)
+_mutant(
+    FILE,
+    "too-large-by-status-only",
+    "Discord's code for a file that is too large counts, whatever its status.",
+    "return error.status == 413 or error.code == ENTITY_TOO_LARGE",
+    "return error.status == 413",
+    "tests/messaging/test_answers.py::test_too_large_by_status_or_by_code",
+)
+FILE = "bot/messaging/upload_limits.py"
+_mutant(
+    FILE,
+    "limits-not-learned",
+    "What a place refused lowers its limit.",
+    "(ceiling is None or size < ceiling)",
+    "True",
+    "tests/test_upload_limits.py::test_what_discord_stated_is_believed_until_it_refuses",
+)
+_mutant(
+    FILE,
+    "more-than-stated-tried",
+    "More than Discord stated is not even tried.",
+    "return size <= most and",
+    "return",
+    "tests/test_upload_limits.py::test_more_than_anything_stated_is_not_even_tried",
+)
+FILE = "bot/messaging/editor.py"
+_mutant(
+    FILE,
+    "edited-for-nothing",
+    "A card that looks as it should is not edited.",
+    "if _look(embed) != self._painted:",
+    "if True:",
+    "tests/messaging/test_editor.py",
+)
+_mutant(
+    FILE,
+    "overtaken-run-paints",
+    "A run that was overtaken stops painting its card.",
+    "except LeaseLost:  # the card is another run's to paint\n                        self._wanted = None\n",
+    "except LeaseLost:  # the card is another run's to paint\n",
+    "tests/messaging/test_editor.py",
+)
+
+# --- what people wrote, and what they may -------------------------------------------------------------------
+
+FILE = "bot/ui/text.py"
+_ESCAPE = "tests/test_ui.py::test_escape"
+_mutant(
+    FILE,
+    "everyone-unescaped",
+    "A prompt's @everyone is shown without being a mention.",
+    "|@(?=everyone|here))",
+    ")",
+    _ESCAPE,
+)
+_mutant(
+    FILE,
+    "direction-turned",
+    "A prompt cannot make a card read backwards.",
+    "\\u202a-\\u202e",
+    "",
+    _ESCAPE,
+)
+_mutant(
+    FILE,
+    "halves-of-emoji-kept",
+    "Broken halves of emoji do not get past the door.",
+    '.encode("utf-8", "ignore").decode().strip()',
+    ".strip()",
+    _ESCAPE,
+)
+_mutant(
+    FILE,
+    "control-characters-kept",
+    "Control characters of a prompt's do not get past the door.",
+    'return _CONTROL.sub("", text)',
+    "return text",
+    _ESCAPE,
+)
+_mutant(
+    FILE,
+    "link-breaks-out",
+    "Nothing in an address ends its link or begins markup.",
+    'r"[\\s<>()\\[\\]`*|\\\\]"',
+    'r"[\\s]"',
+    "tests/test_ui.py::test_a_link_of_any_kind_fits_and_stays_a_link",
+)
+FILE = "bot/ui/components.py"
+_mutant(
+    FILE,
+    "others-decide",
+    "Only the requester decides on an unconfirmed job.",
+    "if job.requester.user_id != interaction.user.id:",
+    "if False:",
+    POLICY + "test_a_decision_that_came_too_late_or_is_not_theirs",
+)
+FILE = "cogs/show.py"
+_mutant(
+    FILE,
+    "others-videos-shown",
+    "/show brings one's own videos only.",
+    "found.requester.user_id != interaction.user.id",
+    "False",
+    "tests/cogs/test_whose.py",
+)
+FILE = "bot/ui/destinations.py"
+_PLACES = "tests/ui/test_destinations.py::"
+for _name, _permission in {
+    "unseen-place": "view_channel",
+    "embeds-forbidden": "embed_links",
+    "files-forbidden": "attach_files",
+    "history-forbidden": "read_message_history",
+}.items():
+    _mutant(
+        FILE,
+        _name,
+        f"Where the bot lacks {_permission}, a command is refused before anything is paid.",
+        f"allowed.{_permission},",
+        "True,",
+        _PLACES + "test_each_missing_permission_is_refused_by_name",
+    )
+_mutant(
+    FILE,
+    "locked-thread-paid-for",
+    "A command in a locked thread is refused before anything is paid.",
+    "thread.locked and",
+    "False and",
+    _PLACES + "test_a_locked_thread_is_refused_unless_the_bot_may_unlock_it",
+)
+_mutant(
+    FILE,
+    "no-member-of-the-server",
+    "Where the bot is no member, a command is refused before anything is paid.",
+    "if kind is discord.ChannelType.group or (interaction.guild_id is not None and only_theirs):",
+    "if False:",
+    _PLACES + "test_where_the_bot_is_no_member_nothing_is_paid",
+)
+_mutant(
+    FILE,
+    "thread-without-permission",
+    "A thread is started only where the bot may start one and write in it.",
+    "and allowed.create_public_threads and",
+    "and",
+    _PLACES + "test_a_thread_needs_both_permissions",
+)
+FILE = "cogs/animate/_checks.py"
+_CHECKS = "tests/cogs/test_checks.py"
+_mutant(
+    FILE,
+    "empty-prompt-paid-for",
+    "A prompt of which nothing can be seen is refused before anything is paid.",
+    "if not visible(prompt):",
+    "if False:",
+    _CHECKS,
+)
+_mutant(
+    FILE,
+    "prompt-too-long",
+    "A prompt that the model does not take is refused before anything is paid.",
+    "if len(prompt) > model.max_prompt:",
+    "if False:",
+    _CHECKS,
+)
+_mutant(
+    FILE,
+    "negative-prompt-too-long",
+    "A negative prompt that the model does not take is refused before anything is paid.",
+    "if len(negative_prompt) > model.max_prompt:",
+    "if False:",
+    _CHECKS,
+)
+_mutant(
+    FILE,
+    "scale-out-of-range",
+    "A cfg_scale that cannot be is refused before anything is paid.",
+    "if not math.isfinite(cfg_scale) or not 0 <= cfg_scale <= 1:",
+    "if not math.isfinite(cfg_scale):",
+    _CHECKS,
+)
+_mutant(
+    FILE,
+    "duration-not-on-offer",
+    "A duration that the model does not make is refused before anything is paid.",
+    "if duration not in model.durations:",
+    "if False:",
+    _CHECKS,
+)
+_mutant(
+    FILE,
+    "attachment-too-large",
+    "An attachment that is too large is refused before it is downloaded.",
+    "if image.size > MAX_SOURCE_BYTES:",
+    "if False:",
+    _CHECKS,
+)
+FILE = "bot/tree.py"
+_TABLE = POLICY + "test_every_error_ends_in_the_answer_of_its_row"
+_mutant(
+    FILE,
+    "duplicates-answered",
+    "Who hears of an interaction that was acted on already stops without a word.",
+    "case DuplicateInteraction():",
+    "case DuplicateInteraction() if False:",
+    _TABLE,
+)
+_mutant(
+    FILE,
+    "wrapped-errors-unknown",
+    "An error that discord.py wrapped is answered as what it is.",
+    'while isinstance(inner := getattr(error, "original", None), Exception):',
+    'while False and isinstance(inner := getattr(error, "original", None), Exception):',
+    POLICY + "test_the_same_wrapped_by_discord_py_more_than_once",
+)
+_mutant(
+    FILE,
+    "taken-while-stopping",
+    "Nothing new is taken while the bot is being stopped.",
+    "if self.client.jobs.stopping:",
+    "if False:",
+    _TABLE,
+)
+FILE = "bot/ui/replies.py"
+_mutant(
+    FILE,
+    "refused-in-public",
+    "A refusal is private, also after a public “thinking…”.",
+    "if _is_thinking(interaction):\n            await _remove_thinking(interaction)",
+    "if False:\n            await _remove_thinking(interaction)",
+    _TABLE,
+)
+
+# --- files from strangers -----------------------------------------------------------------------------------
+
+FILE = "bot/files/download.py"
+_mutant(
+    FILE,
+    "http-fetched",
+    "Only https addresses are fetched.",
+    'if url.scheme != "https" and not (here and url.scheme == "http"):',
+    "if False:",
+    DOWNLOAD + "test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked",
+)
+_mutant(
+    FILE,
+    "any-host-fetched",
+    "Only the hosts that were named are asked.",
+    "if self._hosts is not None and host not in self._hosts:",
+    "if False:",
+    DOWNLOAD + "test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked",
+)
+_mutant(
+    FILE,
+    "private-address-fetched",
+    "A private address is refused before it is connected to.",
+    "if not ip_address(host).is_global:",
+    "if False:",
+    DOWNLOAD + "test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked",
+)
+_mutant(
+    FILE,
+    "private-name-fetched",
+    "A name that resolves to a private address is not connected to.",
+    'allowed = [result for result in found if self._allows(result["host"])]',
+    "allowed = list(found)",
+    DOWNLOAD + "test_a_name_that_resolves_to_a_private_address_is_refused",
+)
+_mutant(
+    FILE,
+    "redirect-unchecked",
+    "Every address of a redirected download is checked.",
+    "self._check(url)\n            async with",
+    "async with",
+    DOWNLOAD + "test_redirects_are_followed_a_few_times_and_checked_each",
+)
+_mutant(
+    FILE,
+    "redirects-without-end",
+    "Redirects are followed a few times only.",
+    "for _ in range(REDIRECTS + 1):",
+    "for _ in range(100):",
+    DOWNLOAD + "test_redirects_are_followed_a_few_times_and_checked_each",
+)
+_mutant(
+    FILE,
+    "download-without-cap",
+    "A download ends at its cap, also when its size was not announced.",
+    "if size > max_bytes:",
+    "if False:",
+    DOWNLOAD + "test_a_size_that_is_not_announced_is_capped_too",
+)
+_mutant(
+    FILE,
+    "download-unpacked",
+    "What a download unpacks to counts for nothing: it is saved as it comes.",
+    "auto_decompress=False",
+    "auto_decompress=True",
+    DOWNLOAD + "test_what_comes_packed_stays_packed",
+)
+FILE = "bot/files/images.py"
+_mutant(
+    FILE,
+    "gone-image-waited-for",
+    "An image that is gone ends its job unpaid, at once.",
+    "gone = isinstance(error, AddressRefused) or error.status in (403, 404, 410)",
+    "gone = False",
+    RUNNER + "test_an_image_that_is_gone_ends_the_job_unpaid",
+)
+FILE = "bot/media/image.py"
+_mutant(
+    FILE,
+    "image-without-cap",
+    "A file over the limit is refused before it is read.",
+    "if size > limits.max_source_bytes:",
+    "if False:",
+    IMAGE + "test_a_refusal_names_the_actual_values[png_over_25mb-actual13]",
+)
+_mutant(
+    FILE,
+    "pixels-not-counted",
+    "Pixels are counted before they are decoded.",
+    "if width * height > pixels:",
+    "if False:",
+    IMAGE + "test_pixels_are_counted_before_they_are_decoded",
+)
+_mutant(
+    FILE,
+    "side-too-small",
+    "An image with too small a side is refused before anything is paid.",
+    "if min(width, height) < limits.min_side:\n        raise ImageRejected",
+    "if False:\n        raise ImageRejected",
+    IMAGE + "test_a_refusal_names_the_actual_values[jpeg_299x1000-actual14]",
+)
+_mutant(
+    FILE,
+    "ratio-too-wide",
+    "An image that is too wide is refused before anything is paid.",
+    "if width > height * limits.max_ratio:",
+    "if False:",
+    IMAGE + "test_a_refusal_names_the_actual_values[jpeg_1001x400-actual15]",
+)
+_mutant(
+    FILE,
+    "image-over-the-models-limit",
+    "An image is never larger than what the model takes.",
+    "and len(data) <= limits.max_bytes",
+    "",
+    IMAGE + "test_what_cannot_be_made_small_enough_is_refused",
+)
+_mutant(
+    FILE,
+    "metadata-kept",
+    "What a file says beside its pixels does not leave with an image that was made afresh.",
+    "picture.info = {}",
+    "picture.info = dict(picture.info)",
+    IMAGE + "test_neither_is_what_its_camera_said_of_it",
+)
+FILE = "bot/media/pool.py"
+_mutant(
+    FILE,
+    "decoders-see-secrets",
+    "What decodes strangers' files has neither the token nor the key.",
+    "{name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}",
+    "dict(os.environ)",
+    "tests/media/test_pool.py::test_decoders_see_no_secrets",
+)
+
+# --- the log ------------------------------------------------------------------------------------------------
+
+FILE = "bot/logs.py"
+_LOGS = "tests/test_logs.py::"
+_mutant(
+    FILE,
+    "secrets-logged",
+    "No token or key is in a log line.",
+    'text = text.replace(secret, "<secret>")',
+    "pass",
+    _LOGS + "test_a_traceback_of_our_own_is_printed_without_secrets",
+)
+_mutant(
+    FILE,
+    "rest-of-a-secret-logged",
+    "A secret that holds another is taken out whole.",
+    "key=len, reverse=True",
+    "key=len",
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+_mutant(
+    FILE,
+    "reply-tokens-logged",
+    "No reply token is in a log line.",
+    'r"\\1<token>"',
+    'r"\\g<0>"',
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+_mutant(
+    FILE,
+    "signatures-logged",
+    "No signed address is in a log line.",
+    'r"\\1?<query>"',
+    'r"\\g<0>"',
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+_mutant(
+    FILE,
+    "authorization-logged",
+    "No Authorization header is in a log line.",
+    'r"\\1<secret>"',
+    'r"\\g<0>"',
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+
+MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)
