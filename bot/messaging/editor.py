@@ -80,9 +80,8 @@ class MessageEditor:
                             await asyncio.create_task(edit, context=context)
                     except TemporaryError:
                         return  # the next change, or the end, tries again
-                    except (
-                        LeaseLost
-                    ):  # the card is another run's to paint, maybe one that has asked meanwhile
+                    except LeaseLost:
+                        # The card is another run's to paint, maybe of one that has asked meanwhile.
                         if self._wanted is embed:
                             self._wanted = None
                         continue

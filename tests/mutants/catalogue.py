@@ -187,7 +187,7 @@ _mutant(
 # --- the store: once ----------------------------------------------------------------------------------------
 
 _mutant(
-    FILE,
+    "bot/store/interactions.py",
     "interaction-acted-on-twice",
     "One interaction is one job.",
     "if (await connection.execute(acted)).scalar() != job_id:",
@@ -195,7 +195,7 @@ _mutant(
     INTERACTIONS + "test_an_interaction_becomes_one_job",
 )
 _mutant(
-    FILE,
+    "bot/store/interactions.py",
     "own-repeat-refused",
     "An acceptance whose commit's answer was lost is repeated, and is one job.",
     "if (await connection.execute(acted)).scalar() != job_id:",
@@ -219,11 +219,11 @@ _mutant(
     INTERACTIONS + "test_an_acceptance_whose_answer_was_lost_is_one",
 )
 _mutant(
-    FILE,
+    "bot/store/interactions.py",
     "interactions-forgotten-at-once",
     "An interaction is remembered for as long as it may be heard again.",
-    "old = interactions.c.seen_at < self._database.now - REMEMBER_INTERACTIONS",
-    "old = interactions.c.seen_at < self._database.now",
+    "old = interactions.c.seen_at < database.now - REMEMBER_INTERACTIONS",
+    "old = interactions.c.seen_at < database.now",
     INTERACTIONS + "test_interactions_are_forgotten_when_they_are_old",
 )
 _mutant(
@@ -311,8 +311,8 @@ _mutant(
     FILE,
     "pause-cut-short",
     "Of two pauses the longer counts.",
-    "(statement.excluded.at > shared.c.at, statement.excluded.at)",
-    "(statement.excluded.at < shared.c.at, statement.excluded.at)",
+    "if seconds > await self._paused_for(connection, now):",
+    "if True:",
     TURNS + "test_of_two_pauses_the_longer_counts",
 )
 FILE = "bot/domain/fairness.py"
@@ -466,8 +466,8 @@ _mutant(
     FILE,
     "edge-error-ordered-again",
     "A 5xx on the paid request is never repeated by a machine.",
-    "return (Kind.UNCLEAR, Repeat.ASK) if on_submit else (Kind.PROVIDER, Repeat.LATER)",
-    "return (Kind.PROVIDER, Repeat.LATER)",
+    "if status >= 500 or status in _NOBODY_KNOWS:",
+    "if status in _NOBODY_KNOWS:",
     CODEC + "test_answers_without_a_known_reason",
 )
 _mutant(
@@ -501,6 +501,119 @@ _mutant(
     "return number if math.isfinite(number) and number >= 0 else None",
     "return number",
     CODEC + "test_how_a_task_stands",
+)
+
+_mutant(
+    FILE,
+    "edge-gave-up-ordered-again",
+    "A 408, 409 or 499 on the paid request may hide a task, so a person is asked.",
+    "frozenset({408, 409, 499})",
+    "frozenset({408})",
+    CODEC + "test_the_table_of_errors",
+)
+_mutant(
+    FILE,
+    "surge-protection-asked-about",
+    "Novita's documented surge protection is waited for.",
+    "if status == 503 and refusal.is_json and reason == _SURGE:",
+    "if False:",
+    CODEC + "test_the_table_of_errors",
+)
+_mutant(
+    FILE,
+    "any-503-is-surge-protection",
+    "Only the documented 503 of the paid request is waited for.",
+    "if status == 503 and refusal.is_json and reason == _SURGE:",
+    "if status == 503:",
+    CODEC + "test_answers_without_a_known_reason",
+)
+_mutant(
+    FILE,
+    "edges-page-retires-a-model",
+    "An edge's page on a submit speaks of neither model, key nor image.",
+    "if not refusal.is_json:  # an edge's page: it came no further, and says nothing of model, key or image",
+    "if False:",
+    CODEC + "test_answers_without_a_known_reason",
+)
+_mutant(
+    FILE,
+    "edges-page-speaks-of-the-key",
+    "An edge's page on a poll speaks of neither task nor key.",
+    "if not refusal.is_json:\n        return (Kind.LOAD if refusal.status == 429",
+    "if False:\n        return (Kind.LOAD if refusal.status == 429",
+    CODEC + "test_a_poll_that_failed",
+)
+_mutant(
+    FILE,
+    "strangers-task-believed",
+    "An answer about another task is no answer.",
+    'if task_id and _text(task.get("task_id")) not in ("", task_id):',
+    "if False:",
+    CODEC + "test_a_strangers_task_is_no_answer",
+)
+_mutant(
+    FILE,
+    "reason-forges-a-line",
+    "A reason of Novita's stands on one line.",
+    "plain(reason)[:100]",
+    "reason[:100]",
+    CODEC + "test_whatever_novita_says_can_be_stored_and_logged_in_one_line",
+)
+_mutant(
+    "bot/novita/client.py",
+    "bomb-unpacked",
+    "An answer is unpacked up to a bound.",
+    "decompress(raw, LARGEST + 1)",
+    "decompress(raw)",
+    CLIENT + "test_an_answer_is_read_up_to_a_bound_also_once_unpacked",
+)
+_mutant(
+    "bot/novita/client.py",
+    "endless-answer-read",
+    "An answer is read up to a bound.",
+    "if len(raw) > LARGEST:",
+    "if False:",
+    CLIENT + "test_an_endless_answer_is_not_read_to_its_end",
+)
+_mutant(
+    "bot/store/jobs.py",
+    "task-of-two-jobs",
+    "No task of Novita's is two jobs'.",
+    "if (await connection.execute(owner)).scalar() != job_id:",
+    "if False:",
+    STORE + "test_a_task_is_one_jobs",
+)
+_mutant(
+    "bot/files/download.py",
+    "signature-rewritten",
+    "A signed link is asked byte for byte.",
+    'encoded=re.fullmatch(r"[!-~]*", url) is not None',
+    "encoded=False",
+    DOWNLOAD + "test_a_signed_address_is_asked_byte_for_byte",
+)
+_mutant(
+    "bot/files/download.py",
+    "address-of-two-lines",
+    "No address puts a line into a request.",
+    'encoded=re.fullmatch(r"[!-~]*", url) is not None',
+    "encoded=True",
+    DOWNLOAD + "test_a_signed_address_is_asked_byte_for_byte",
+)
+_mutant(
+    "bot/jobs/runner.py",
+    "too-large-tried-again",
+    "What no further try can help is not tried again.",
+    "if error.final or dead",
+    "if dead",
+    RUNNER + "test_what_no_further_try_can_help_is_not_tried_again",
+)
+_mutant(
+    "bot/logs.py",
+    "log-line-forged",
+    "No words from outside forge a line in the log.",
+    "record.message = plain(record.message)",
+    "pass",
+    "tests/test_logs.py::test_no_words_from_outside_forge_a_line",
 )
 
 # --- the fence ----------------------------------------------------------------------------------------------
@@ -610,8 +723,8 @@ _mutant(
     FILE,
     "fresh-task-given-up",
     "A task that Novita does not know yet is asked for again.",
-    "(misses := misses + 1) > FRESH_TASK_TRIES",
-    "(misses := misses + 1) > 0",
+    "case Unknown() if (misses := misses + 1) > FRESH_TASK_TRIES:\n                    return",
+    "case Unknown() if (misses := misses + 1) > 0:\n                    return",
     RUNNER + "test_a_fresh_task_may_be_unknown_at_first",
 )
 _mutant(
@@ -634,8 +747,8 @@ _mutant(
     FILE,
     "broken-video-for-ever",
     "A file that stays no video is given up after a few tries.",
-    "broken > BROKEN_TRIES or ",
-    "",
+    "dead or broken > BROKEN_TRIES:",
+    "dead:",
     RUNNER + "test_a_file_that_stays_no_video_is_given_up",
 )
 _mutant(
@@ -659,8 +772,8 @@ _mutant(
     FILE,
     "patience-without-end",
     "Patience ends.",
-    "time.monotonic() + bound",
-    "time.time() + bound",
+    "self._slows = time.monotonic() + (",
+    "self._slows = time.time() + (",
     POLLING + "test_patience_does_not_hear_of_the_wall_clock",
 )
 _mutant(
@@ -926,8 +1039,8 @@ _mutant(
     FILE,
     "overtaken-run-paints",
     "A run that was overtaken stops painting its card.",
-    "except LeaseLost:  # the card is another run's to paint\n                        self._wanted = None\n",
-    "except LeaseLost:  # the card is another run's to paint\n",
+    "if self._wanted is embed:\n                            self._wanted = None\n                        continue\n",
+    "pass\n",
     "tests/messaging/test_editor.py",
 )
 
@@ -952,15 +1065,15 @@ _mutant(
     _ESCAPE,
 )
 _mutant(
-    FILE,
+    "bot/domain/text.py",
     "halves-of-emoji-kept",
     "Broken halves of emoji do not get past the door.",
-    '.encode("utf-8", "ignore").decode().strip()',
-    ".strip()",
+    '.encode("utf-8", "ignore").decode()',
+    "",
     _ESCAPE,
 )
 _mutant(
-    FILE,
+    "bot/domain/text.py",
     "control-characters-kept",
     "Control characters of a prompt's do not get past the door.",
     'return _CONTROL.sub("", text)',
