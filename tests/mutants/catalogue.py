@@ -1039,7 +1039,7 @@ _mutant(
     FILE,
     "overtaken-run-paints",
     "A run that was overtaken stops painting its card.",
-    "if self._wanted is embed:\n                            self._wanted = None\n                        continue\n",
+    "if self._wanted is embed:\n                            self._wanted = None\n",
     "pass\n",
     "tests/messaging/test_editor.py",
 )
