@@ -31,6 +31,7 @@ class MessageEditor:
         self._lane = lane
         self._wanted: discord.Embed | None = None
         self._painted = ""
+        self._refused = False
         self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,13 +50,14 @@ class MessageEditor:
         """Return whether something is still to be painted."""
         return self._task is not None and not self._task.done()
 
-    async def settle(self) -> None:
-        """Return when the latest look stands; raises `TemporaryError` when it could not be painted."""
+    async def settle(self) -> bool:
+        """Return when the latest look stands (False: Discord refused it); raises `TemporaryError`."""
         self._final.set()
         if self._task is not None:
             await asyncio.shield(self._task)
         if self._wanted is not None:
             raise TemporaryError("the card could not be edited")
+        return not self._refused
 
     async def close(self) -> None:
         """Stop painting."""
@@ -70,6 +72,7 @@ class MessageEditor:
             async with self._lane:
                 embed = self._wanted
                 if _look(embed) != self._painted:
+                    self._refused = False
                     try:
                         with discord_errors():
                             # Only the embed is named, so the image stays where it is.
@@ -81,6 +84,7 @@ class MessageEditor:
                         return
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
+                        self._refused = True
                     self._painted = _look(embed)
             if self._wanted is embed:
                 self._wanted = None
