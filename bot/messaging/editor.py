@@ -34,6 +34,7 @@ class MessageEditor:
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
         self._painted = ""
+        self._refused = False
         self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -52,13 +53,14 @@ class MessageEditor:
         """Return whether something is still to be painted."""
         return self._task is not None and not self._task.done()
 
-    async def settle(self) -> None:
-        """Return when the latest look stands; raises `TemporaryError` when it could not be painted."""
+    async def settle(self) -> bool:
+        """Return when the latest look stands (False: Discord refused it); raises `TemporaryError`."""
         self._final.set()
         if self._task is not None:
             await asyncio.shield(self._task)
         if self._wanted is not None:
             raise TemporaryError("the card could not be edited")
+        return not self._refused
 
     async def close(self) -> None:
         """Stop painting."""
@@ -73,6 +75,7 @@ class MessageEditor:
             async with self._lane:
                 embed, context = self._wanted, self._context
                 if _look(embed) != self._painted:
+                    self._refused = False
                     try:
                         with discord_errors():
                             # Only the embed is named, so the image stays where it is.
@@ -87,6 +90,7 @@ class MessageEditor:
                         continue
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
+                        self._refused = True
                     self._painted = _look(embed)
             if self._wanted is embed:
                 self._wanted = None

@@ -259,7 +259,7 @@ class Publisher:
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
-        nowhere: PermanentError | None = None
+        nowhere, shown = None, False
         if job.state in (State.FAILED, State.UNCONFIRMED):
             try:
                 await self._tell_requester(job)
@@ -269,11 +269,11 @@ class Publisher:
             editor = self._editor(job)
             editor.want(status.status_card(job, None, self._models, _public(job)))
             try:
-                await editor.settle()
+                shown = await editor.settle()
             finally:
                 if not editor.busy:  # else this was cancelled, and `close` still has to end it
                     self._editors.pop(job.id, None)
-        if nowhere is not None:
+        if nowhere is not None and not shown:
             raise nowhere
 
     async def _tell_requester(self, job: Job) -> None:

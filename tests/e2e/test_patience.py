@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sandbox.client import Message, Person, Sandbox
@@ -64,6 +66,30 @@ async def test_a_restart_takes_up_what_slept(
     await kinora.start(module=SLEEPY)
     await assert_same_video(sandbox, await video_in(mia, card.id))
     await card_says(mia, card, "Done")
+
+
+async def test_told_is_what_the_card_tells_and_not_what_nobody_sees(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.novita.settings(render_seconds=600)
+    cards = [await animate(mia, "Lounge"), await animate(mia, "stills")]
+    for card in cards:
+        await card_says(mia, card, "Rendering")
+    await mia.change(accepts_dms=False)
+    await sandbox.discord.overwrite("Lounge", "kinora", deny=["SEND_MESSAGES"])  # its card can be edited
+    await sandbox.discord.delete_channel("stills")
+    await sandbox.novita.forward(3600)
+    await card_says(mia, cards[0], "Failed")
+    await kinora.wait_for_log(f"job {job_of(cards[1])}: nobody can be told of its end")
+    async with asyncio.timeout(20):
+        while [row for row in kinora.rows() if not row["told"] and row["detour"] != "nowhere"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert told(kinora, cards[0])
+    await kinora.kill()
+    since = len(kinora.log)
+    await kinora.start()
+    await kinora.wait_for_log("jobs: 0 taken up again", since)  # it is over all the same
+    assert not told(kinora, cards[1])
 
 
 async def owners_messages(sandbox: Sandbox) -> list[str]:

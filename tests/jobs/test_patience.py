@@ -168,9 +168,10 @@ async def test_the_other_sides_success_wakes_nobody(world: World, monkeypatch: p
     other = await world.standing("rendering")
     world.novita.on_result.append(TaskFailed("no"))  # Novita answers, and Discord does not
     away("notify")(world)
+    looks = world.journal.count("find_video …")
     telling = asyncio.create_task(world.run(other, runner))
-    await asyncio.sleep(0.05)
-    assert not running.done()
+    await reached(lambda: world.journal.count("notify …") > 20)
+    assert (world.journal.count("result"), world.journal.count("find_video …")) == (1, looks)
     for task in (running, telling):
         task.cancel()
     await asyncio.gather(running, telling, return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -159,10 +159,12 @@ class FakeNotifier:
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
         async with self._step("notify"):
-            if job.destination.card_id is not None:
+            shown = job.destination.card_id is not None and job.destination.channel_id not in self._closed
+            if shown:
                 self.shown[job.id] = job.state
             if job.state in (State.FAILED, State.UNCONFIRMED):
-                self._tell(job)
+                with suppress(PermanentError) if shown else nullcontext():
+                    self._tell(job)
                 await self.journal.note("verdict")
 
     def _tell(self, job: Job) -> None:
