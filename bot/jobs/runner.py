@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bot.domain import polling
+from bot.domain import places, polling
 from bot.domain.job import Charge, Job, QueueLease, Rendering, Sending, Stage, State, Waiting
 from bot.domain.retry import RetryBudget, backoff
 from bot.errors import (
@@ -26,10 +26,12 @@ from bot.errors import (
     ImageRejected,
     ImageUnreachable,
     LeaseLost,
+    MalformedMessage,
     OutdatedVersion,
     PermanentError,
     RateLimited,
     TemporaryError,
+    UnseenMessage,
 )
 from bot.files.images import Images
 from bot.files.videos import Videos
@@ -315,13 +317,19 @@ class JobRunner:
                 return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
             except TemporaryError as error:
                 return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
+            except UnseenMessage as error:
+                return await self._store.fail(job, "unseen", str(error), Charge.PAID)
             except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
-                target = await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
+                options, target = places.after_refusal(job), await self._next_place(job, error)
                 if target is None:
-                    return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
+                    return await self._store.fail(
+                        job, "undelivered", str(error), Charge.PAID, options=options
+                    )
                 # Written before anything is posted there, so that after a crash it is looked for there.
-                job = await self._store.update(job, target_id=target, fallback_reason=error.fallback_reason)
+                job = await self._store.update(
+                    job, target_id=target, fallback_reason=error.fallback_reason, options=options
+                )
             else:
                 return await self._store.move(
                     job,
@@ -331,12 +339,21 @@ class JobRunner:
                     delivery_method=sent.method,
                 )
 
+    async def _next_place(self, job: Job, error: PermanentError) -> int | None:
+        """Return where else to bring the video; None: nowhere, or the fault is in the message itself."""
+        if isinstance(error, MalformedMessage):
+            log.error("job %s: Discord takes its video in no form (%s)", job.id, error)
+            return None
+        return await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
+
     async def _bring(self, job: Job) -> PostedVideo:
         """Fetch the video and post it, unless an earlier run posted it and died before writing that down."""
         earlier = await self._with_retries(job, partial(self._notifier.find_video, job), Sending)
         if earlier is not None:
             return earlier
         job = await self._fetch(job)
+        if not places.begun(job):  # written first, so that a later run knows that something may be there
+            job = await self._store.update(job, options=places.before_posting(job))
         deliver = partial(self._notifier.deliver, job, self._videos.path(job.id))
         return await self._with_retries(job, deliver, Sending)
 

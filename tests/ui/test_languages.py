@@ -39,7 +39,7 @@ GERMAN = {
     "about {price}": "etwa {price}",
     "{seconds} s": "{seconds} Sek.",
     "Number {position} in line.": "Nummer {position} in der Schlange.",
-    "Nothing is paid yet.": "Noch ist nichts bezahlt.",
+    "Nothing is paid before Novita has taken it.": "Bezahlt wird erst, wenn Novita es angenommen hat.",
     "Let go.": "Aufgegeben.",
     "What happened": "Was geschah",
     "{person}, your video is here.": "{person}, dein Video ist da.",
@@ -287,6 +287,7 @@ def test_the_permissions_of_a_refusal_too() -> None:
         channel=SimpleNamespace(type=discord.ChannelType.text),
         filesize_limit=1,
         app_permissions=allowed,
+        client=SimpleNamespace(get_guild=lambda _: object()),
         is_user_integration=lambda: False,
         is_guild_integration=lambda: True,
     )
