@@ -140,13 +140,13 @@ class Channel:
         for message in tuple[Any, ...]():
             yield message
 
-    async def send(self, content: str, *, embed: discord.Embed, **_others: Any) -> Any:
-        self.sent.append((content, embed))
-        return SimpleNamespace(id=1, channel=self)
+    async def request(self, route: Any, *, json: Any, **_others: Any) -> Any:
+        self.sent.append((json["content"], discord.Embed.from_dict(json["embeds"][0])))
+        return {"id": "1"}
 
 
 def a_publisher(channel: Channel) -> Publisher:
-    client = SimpleNamespace(user=None, get_partial_messageable=lambda channel_id: channel)
+    client = SimpleNamespace(user=None, http=channel, get_partial_messageable=lambda channel_id: channel)
     return Publisher(cast(Any, client), CATALOGUE, cast(Any, None))
 
 
@@ -163,7 +163,7 @@ async def test_a_card_is_in_the_guilds_language() -> None:
     card = await channel.edited.get()
     await publisher.close()
     assert card.title == "Wartet"
-    assert "Nummer 1.234 in der Schlange. Noch ist nichts bezahlt." in said(card)
+    assert "Nummer 1.234 in der Schlange. Bezahlt wird erst, wenn Novita es angenommen hat." in said(card)
     assert "etwa 0,35\xa0$" in said(card)
 
 
