@@ -321,7 +321,10 @@ class JobRunner:
                 return await self._store.fail(job, "unseen", str(error), Charge.PAID)
             except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
-                options, target = places.after_refusal(job), await self._next_place(job, error)
+                # A fault in the message is none of the place's, which may still take the verdict.
+                faulty = isinstance(error, MalformedMessage)
+                options = job.options if faulty else places.after_refusal(job)
+                target = await self._next_place(job, error)
                 if target is None:
                     return await self._store.fail(
                         job, "undelivered", str(error), Charge.PAID, options=options

@@ -13,7 +13,6 @@ from tests.support.steps import (
     card_says,
     is_video,
     job_of,
-    paid,
     video_in,
 )
 
@@ -38,7 +37,7 @@ async def test_a_private_thread_that_kinora_is_not_in_is_refused_and_says_how_to
     answer = await refusal(sandbox, mia, thread.id)
     assert "Mention @Kinora here to invite it" in answer.text
     state = await sandbox.discord.state()
-    await mia.send(thread.id, f"<@{state['bot']['id']}>")
+    await mia.post(thread.id, f"<@{state['bot']['id']}>")
     await animate(mia, thread.id)
     await assert_same_video(sandbox, await video_in(mia, thread.id))
 
@@ -48,7 +47,7 @@ async def test_from_a_private_thread_it_comes_by_direct_message_only(
     sandbox: Sandbox, kinora: Kinora, mia: Person, what: str
 ) -> None:
     thread = await sandbox.discord.start_thread("stills", "mia", "Secret boats", private=True)
-    await mia.send(thread.id, f"<@{(await sandbox.discord.state())['bot']['id']}>")
+    await mia.post(thread.id, f"<@{(await sandbox.discord.state())['bot']['id']}>")
     await sandbox.novita.settings(render_seconds=600)
     await mia.open_dm()
     card = await animate(mia, thread.id, "Nobody must read this")
@@ -84,7 +83,7 @@ async def test_a_blocked_direct_message_is_tried_once(sandbox: Sandbox, kinora: 
     await mia.open_dm()
     await sandbox.novita.settings(render_seconds=600)
     card = await animate(mia, "dm")
-    await paid(sandbox)
+    await card_says(mia, card, "Rendering")
     await mia.change(accepts_dms=False)
     await sandbox.novita.forward(3600)
     await card_says(mia, card, "Failed")

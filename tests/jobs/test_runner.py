@@ -724,7 +724,7 @@ async def test_from_a_private_thread_it_goes_to_the_requester_only(world: World)
         {"private": True},
         {},
     ):  # an older version's row does not say, so that it counts as private
-        job = await world.standing("rendered", wants_thread=False, parent_channel_id=99, options=options)
+        job = await world.standing("rendered", target_id=None, parent_channel_id=99, options=options)
         world.notifier.close(job.destination.channel_id, GONE)
         job = await world.run(job)
         (video,) = world.notifier.of(job.id, "video")
@@ -733,7 +733,7 @@ async def test_from_a_private_thread_it_goes_to_the_requester_only(world: World)
 
 
 async def test_a_dm_that_refuses_is_tried_once_and_never_opened_again(world: World) -> None:
-    job = await world.standing("rendered", wants_thread=False, guild_id=None, options={"private": True})
+    job = await world.standing("rendered", target_id=None, guild_id=None, options={"private": True})
     world.notifier.close(job.destination.channel_id, PermanentError("blocked"))
     job = await world.run(job)
     assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
