@@ -315,24 +315,19 @@ class JobRunner:
                 sent = await self._bring(job)
             except DownloadError as error:
                 return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
-            except TemporaryError as error:
+            except (TemporaryError, MalformedMessage) as error:
                 return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
             except UnseenMessage as error:
                 return await self._store.fail(job, "unseen", str(error), Charge.PAID)
             except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
-                # A fault in the message is none of the place's, which may still take the verdict.
-                faulty = isinstance(error, MalformedMessage)
-                options = job.options if faulty else places.after_refusal(job)
-                target = await self._next_place(job, error)
+                learned: dict[str, object] = {"options": places.after_refusal(job)}
+                target = await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
                 if target is None:
-                    return await self._store.fail(
-                        job, "undelivered", str(error), Charge.PAID, options=options
-                    )
+                    return await self._store.fail(job, "undelivered", str(error), Charge.PAID, **learned)
+                learned |= {"target_id": target, "fallback_reason": error.fallback_reason}
                 # Written before anything is posted there, so that after a crash it is looked for there.
-                job = await self._store.update(
-                    job, target_id=target, fallback_reason=error.fallback_reason, options=options
-                )
+                job = await self._store.update(job, **learned)
             else:
                 return await self._store.move(
                     job,
@@ -341,13 +336,6 @@ class JobRunner:
                     target_id=sent.channel_id,
                     delivery_method=sent.method,
                 )
-
-    async def _next_place(self, job: Job, error: PermanentError) -> int | None:
-        """Return where else to bring the video; None: nowhere, or the fault is in the message itself."""
-        if isinstance(error, MalformedMessage):
-            log.error("job %s: Discord takes its video in no form (%s)", job.id, error)
-            return None
-        return await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
 
     async def _bring(self, job: Job) -> PostedVideo:
         """Fetch the video and post it, unless an earlier run posted it and died before writing that down."""

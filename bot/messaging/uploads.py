@@ -67,7 +67,11 @@ class Uploads:
             return await self._attach_or_link(plain, video)
         except MalformedMessage as error:
             log.error("job %s: nor does Discord take it plain (%s); a link goes", upload.job.id, error)
-        return await self._link(plain)
+        try:
+            return await self._link(plain)
+        except MalformedMessage as error:
+            log.error("job %s: Discord takes its video in no form (%s)", upload.job.id, error)
+            raise
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that has ended."""

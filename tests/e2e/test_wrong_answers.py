@@ -16,6 +16,7 @@ from tests.support.steps import (
     is_video,
     job_of,
     message_of,
+    title,
     video_in,
 )
 
@@ -70,6 +71,7 @@ async def test_one_that_is_refused_in_every_form_ends_undelivered_and_not_for_ev
         "discord", "error", method="POST", path=POSTS, status=400, reason="50035", times=3
     )
     card = await animate(mia, "stills")
+    await kinora.wait_for_log("Discord takes its video in no form")
     told = await message_of(mia, card.id, job_of(card), "Discord takes it nowhere")
     assert "The render was paid" in told.text
 
@@ -103,8 +105,12 @@ async def test_it_is_found_again_behind_more_than_a_hundred_messages(
         await mia.post("Lounge", f"message {n}")
     await sandbox.discord.forward(3600)  # no nonce is remembered any more
     await kinora.start()
-    await card_says(mia, card, "Done")
-    assert len([m for m in await mia.messages("Lounge") if is_video(m)]) == 1
+
+    async def done() -> object:
+        return any(m.id == card.id and title(m) == "Done" for m in await mia.messages("Lounge", 500)) or None
+
+    await sandbox.wait(done, 30, "the card to be done", {"discord"})
+    assert len([m for m in await mia.messages("Lounge", 500) if is_video(m)]) == 1
 
 
 async def test_where_the_history_cannot_be_read_the_requester_is_asked(
