@@ -11,6 +11,8 @@ KinoraError
 │   ├── ImageUnprepared         the work on the image was left undone
 │   └── OutdatedVersion         the database lets only newer versions pay
 ├── PermanentError              Discord refuses this place for good
+│   └── MalformedMessage        Discord refuses what was sent, wherever it is sent
+├── UnseenMessage               whether an earlier message arrived cannot be seen
 ├── LeaseLost                   another run owns the job, or it has moved on
 ├── TaskTaken                   another job has this task of Novita's
 ├── DatabaseUnavailable         the database did not answer while a person waited
@@ -121,12 +123,21 @@ class OutdatedVersion(TemporaryError):
 class PermanentError(KinoraError):
     """Discord refuses for good; `fallback_reason` names why.
 
-    The place is "gone", "locked" or "forbidden", or the file is "too_large" and nothing can be sent instead.
+    The place is "gone", "locked", "full" or "forbidden", or the file is "too_large" and nothing can be sent
+    instead.
     """
 
     def __init__(self, message: str, fallback_reason: str = "forbidden") -> None:
         super().__init__(message)
         self.fallback_reason = fallback_reason
+
+
+class MalformedMessage(PermanentError):
+    """Discord finds fault with the message itself, so that no other place would take it either."""
+
+
+class UnseenMessage(KinoraError):
+    """A message may have been posted before, and nobody can look: a person is asked, nothing is posted."""
 
 
 class LeaseLost(KinoraError):

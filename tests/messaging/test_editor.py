@@ -35,10 +35,15 @@ def card() -> Card:
     return Card()
 
 
+async def no_reply(_: discord.Embed) -> bool:
+    """Edit nothing: the interaction's token has died."""
+    return False
+
+
 @pytest.fixture
 async def editor(card: Card, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MessageEditor]:
     monkeypatch.setattr(editor_module, "SETTLING", 0.001)
-    editor = MessageEditor(cast(Any, card), asyncio.Lock())
+    editor = MessageEditor(cast(Any, card), asyncio.Lock(), no_reply)
     yield editor
     await editor.close()
 

@@ -831,19 +831,19 @@ _mutant(
 
 FILE = "bot/messaging/publisher.py"
 _mutant(
-    FILE,
+    "bot/messaging/sending.py",
     "video-without-nonce",
     "The message that brings a video has its job's id as its nonce.",
     "nonce=nonce,\n",
-    "",
+    'nonce=nonce if nonce.endswith("-card") else None,\n',
     POSTING + "test_a_video_carries_its_jobs_id_as_nonce",
 )
 _mutant(
-    FILE,
+    "bot/messaging/sending.py",
     "card-without-nonce",
     "A card that is posted has a nonce of its job's.",
-    'nonce=f"{job.id}-card",\n',
-    "",
+    "nonce=nonce,\n",
+    'nonce=None if nonce.endswith("-card") else nonce,\n',
     POSTING + "test_a_card_that_is_posted_has_a_nonce",
 )
 _PINGS = "everyone=False, roles=False, replied_user=False, users=[discord.Object(job.requester.user_id)]"
@@ -872,28 +872,19 @@ _mutant(
     POSTING + "test_only_the_requester_is_pinged",
 )
 _mutant(
-    FILE,
+    "bot/messaging/publisher.py",
     "posted-card-pings",
     "A card pings nobody.",
-    'nonce=f"{job.id}-card",\n                allowed_mentions=discord.AllowedMentions.none(),',
-    'nonce=f"{job.id}-card",\n                allowed_mentions=discord.AllowedMentions.all(),',
+    "name, nobody = status.image_name(job), discord.AllowedMentions.none()",
+    "name, nobody = status.image_name(job), discord.AllowedMentions.all()",
     POSTING + "test_a_card_pings_nobody",
 )
 _mutant(
-    FILE,
-    "first-card-pings",
-    "A card that fills in the first reply pings nobody.",
-    "filename=status.image_name(job))],\n                    "
-    "allowed_mentions=discord.AllowedMentions.none(),",
-    "filename=status.image_name(job))],\n                    allowed_mentions=discord.AllowedMentions.all(),",
-    POSTING + "test_a_card_pings_nobody",
-)
-_mutant(
-    FILE,
+    "bot/messaging/publisher.py",
     "shown-video-pings",
     "A video that is shown again pings nobody.",
-    "attachments=[file] if file else [],\n                allowed_mentions=discord.AllowedMentions.none(),",
-    "attachments=[file] if file else [],\n                allowed_mentions=discord.AllowedMentions.all(),",
+    'nobody, name = discord.AllowedMentions.none(), f"again-{job.id}.mp4"',
+    'nobody, name = discord.AllowedMentions.all(), f"again-{job.id}.mp4"',
     POSTING + "test_a_video_that_is_shown_again_pings_nobody_and_is_never_taken_for_the_first",
 )
 _mutant(
@@ -905,31 +896,31 @@ _mutant(
     POSTING + "test_a_video_that_is_shown_again_pings_nobody_and_is_never_taken_for_the_first",
 )
 _mutant(
-    FILE,
+    "bot/messaging/publisher.py",
     "posted-unlooked",
     "Before a video is posted, it is looked for in its place.",
-    "if earlier := await self.find_video(job):",
-    "if False and (earlier := await self.find_video(job)):",
+    "if earlier := await self._look(job, maybe_there=now - begun > NONCE_SECONDS):",
+    "if False and (earlier := await self._look(job, maybe_there=now - begun > NONCE_SECONDS)):",
     POSTING + "test_a_video_that_stands_is_found_and_not_posted_again",
 )
 _mutant(
-    FILE,
+    "bot/messaging/publisher.py",
     "card-posted-unlooked",
     "Before a card is posted, it is looked for in its channel.",
-    "if found := await self._find(channel, lambda message: _is_card(message, job)):",
+    "if found := await self._history.find(job, channel_id, lambda message: is_card(message, job)):",
     "if found := None:",
     POSTING + "test_a_card_that_stands_is_found_and_not_posted_again",
 )
 _mutant(
-    FILE,
+    "bot/messaging/publisher.py",
     "end-told-unlooked",
     "Before an end is told, the message that tells it is looked for.",
-    "if not await self._find(target, lambda found: _says_the_end(found, job)):",
-    "if True:",
+    "if await self._history.find(job, place_id, lambda found: says_the_end(found, job)):",
+    "if False:",
     POSTING + "test_an_end_is_told_once",
 )
 _mutant(
-    FILE,
+    "bot/messaging/history.py",
     "forged-message-believed",
     "Somebody else's message is never taken for one of Kinora's.",
     "if message.author.id == me and wanted(message):",
@@ -937,23 +928,23 @@ _mutant(
     POSTING + "test_somebody_elses_message_is_never_taken_for_the_video",
 )
 _mutant(
-    FILE,
+    "bot/domain/places.py",
     "fallback-order",
     "A video that its thread does not take goes to the channel first.",
-    "ways = [there.channel_id, there.parent_channel_id, await self._direct(job.requester.user_id)]",
-    "ways = [await self._direct(job.requester.user_id), there.parent_channel_id, there.channel_id]",
+    "return [way for way in ways if way is not None and way not in gone]",
+    "return []",
     POSTING + "test_the_channel_comes_before_the_direct_message",
 )
 _mutant(
-    FILE,
+    "bot/messaging/sending.py",
     "deleted-card-stops-the-video",
     "A card that somebody deleted does not stop its video.",
-    "fail_if_not_exists=False",
-    "fail_if_not_exists=True",
+    '"fail_if_not_exists": False',
+    '"fail_if_not_exists": True',
     POSTING + "test_a_video_answers_its_card_where_it_stands_and_comes_where_it_does_not",
 )
 _mutant(
-    FILE,
+    "bot/messaging/uploads.py",
     "file-not-tried",
     "A video that fits comes as the file that it is.",
     "if playable and fits and (sent :=",
@@ -961,11 +952,11 @@ _mutant(
     POSTING + "test_a_video_comes_as_it_is_then_smaller_then_as_a_link",
 )
 _mutant(
-    FILE,
+    "bot/messaging/uploads.py",
     "refusal-of-size-forgotten",
     "A size that a place refused is not tried there again.",
-    "self._limits.refused(upload.place, size)",
-    "pass",
+    'more than Discord takes here", job.id, size)\n        self._limits.refused(upload.place, size)',
+    'more than Discord takes here", job.id, size)',
     POSTING + "test_a_size_that_was_refused_is_not_tried_again",
 )
 _mutant(
@@ -978,11 +969,11 @@ _mutant(
 )
 FILE = "bot/messaging/errors.py"
 _mutant(
-    FILE,
+    "bot/messaging/errors.py",
     "bad-day-taken-for-a-refusal",
     "A 5xx of Discord's is a bad day, and no refusal of the place.",
-    "error.status >= 500 or",
-    "error.status >= 600 or",
+    "if error.status == 429 or error.status >= 500:\n        return TemporaryError(said, _retry_after(error))",
+    "if error.status == 429 or error.status >= 500:\n        return PermanentError(said)",
     "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
 )
 _mutant(
