@@ -29,6 +29,7 @@ from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.service import JobService
 from bot.jobs.submission import REMEDIES
 from bot.media.pool import MediaPool
+from bot.messaging.gate import BanGate
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
@@ -105,12 +106,15 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     folder = _work_folder(settings, stack)
 
     # A database of one's own needs no fence: nobody takes over what this process runs.
-    trace = Fence(store.owns).trace() if database.shared else None
-    novita = NovitaClient(settings.novita_api_url, settings.novita_api_key, trace=trace)
+    fence = Fence(store.owns) if database.shared else None
+    discord_trace = BanGate().trace(fence.trace() if fence else None)
+    novita = NovitaClient(
+        settings.novita_api_url, settings.novita_api_key, trace=fence.trace() if fence else None
+    )
     stack.push_async_callback(novita.close)
     await _check_key(novita)
 
-    bot = client_for(settings, coordination, hears_commands=role is not Role.WORKER, http_trace=trace)
+    bot = client_for(settings, coordination, hears_commands=role is not Role.WORKER, http_trace=discord_trace)
     stack.push_async_callback(bot.close)
     discord_files = Downloader(settings.discord_api_url, settings.discord_cdn_hosts)
     stack.push_async_callback(discord_files.close)

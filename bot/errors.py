@@ -7,8 +7,11 @@ KinoraError
 │   └── DatabaseError           the database cannot be used
 ├── TemporaryError              the other side is unwell: the same request may help later
 │   ├── RateLimited             Novita takes no more requests just now
+│   ├── TokenRefused            Discord refuses the bot's token, until the operator mends it
 │   └── OutdatedVersion         the database lets only newer versions pay
 ├── PermanentError              Discord refuses this place for good
+│   └── MalformedMessage        Discord refuses what was sent, wherever it is sent
+├── UnseenMessage               whether an earlier message arrived cannot be seen
 ├── LeaseLost                   another run owns the job, or it has moved on
 ├── DatabaseUnavailable         the database did not answer while a person waited
 ├── DuplicateInteraction        somebody has acted on this interaction already
@@ -96,6 +99,10 @@ class RateLimited(TemporaryError):
     """Novita's rate limit: nothing is wrong, it is only not our turn."""
 
 
+class TokenRefused(TemporaryError):
+    """Discord refuses the bot's token: nothing that needs it works until the operator gives another."""
+
+
 class OutdatedVersion(TemporaryError):
     """The database names a newer version as the oldest that is allowed to pay."""
 
@@ -103,12 +110,21 @@ class OutdatedVersion(TemporaryError):
 class PermanentError(KinoraError):
     """Discord refuses for good; `fallback_reason` names why.
 
-    The place is "gone", "locked" or "forbidden", or the file is "too_large" and nothing can be sent instead.
+    The place is "gone", "locked", "full" or "forbidden", or the file is "too_large" and nothing can be sent
+    instead.
     """
 
     def __init__(self, message: str, fallback_reason: str = "forbidden") -> None:
         super().__init__(message)
         self.fallback_reason = fallback_reason
+
+
+class MalformedMessage(PermanentError):
+    """Discord finds fault with the message itself, so that no other place would take it either."""
+
+
+class UnseenMessage(KinoraError):
+    """A message may have been posted before, and nobody can look: a person is asked, nothing is posted."""
 
 
 class LeaseLost(KinoraError):

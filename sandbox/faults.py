@@ -78,7 +78,7 @@ class Fault:
     status: int | None = None
     """The status of "error", "error_after" (default 500, or the reason's own) and "html" (default 502)."""
     retry_after: float | None = 1.0
-    """Seconds announced by "rate_limit"; None: not announced."""
+    """Seconds announced by "rate_limit", and by "html" with the status 429; None: not announced."""
     reason: str = ""
     """The error's name: Novita's `reason`; for Discord a number, its `code`."""
     message: str = ""
@@ -237,7 +237,10 @@ async def _html(fault: Fault, request: web.Request, handler: Handler) -> web.Str
         f"<!DOCTYPE html>\n<html>\n<head><title>{status} {title}</title></head>\n<body>\n"
         f"<center><h1>{status} {title}</h1></center>\n<hr><center>cloudflare</center>\n</body>\n</html>\n"
     )
-    return web.Response(text=page, status=status, content_type="text/html", headers={"Server": "cloudflare"})
+    headers = {"Server": "cloudflare"}
+    if status == 429 and fault.retry_after is not None:  # the page of a ban
+        headers["Retry-After"] = f"{fault.retry_after:g}"
+    return web.Response(text=page, status=status, content_type="text/html", headers=headers)
 
 
 async def _delay(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -125,6 +125,7 @@ def test_the_permissions() -> None:
         read_message_history=True,
         send_messages_in_threads=True,
         create_public_threads=True,
+        connect=True,
     )
     assert re.findall(r"permissions=(\d+)", README.read_text()) == [str(needed.value)]
     shown = {"View Channels": "view_channel"}  # Discord's screens have the plural, its API the singular

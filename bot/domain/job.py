@@ -137,6 +137,7 @@ class Job:
     """One row of the jobs table; times are seconds since the epoch (UTC).
 
     `fencing_token` names the run that owns the row. `wallet_id` says whose money pays, fixed at acceptance.
+    `options` are what has no column of its own: see `domain.places`.
     """
 
     id: str
@@ -157,6 +158,11 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def private(self) -> bool:
+        """Return whether nobody else may see what stands there: also a thread of a kind nobody noted."""
+        return bool(self.options.get("private", self.destination.parent_channel_id is not None))
+
+    @property
     def ended(self) -> bool:
         """Return whether nothing more will happen on its own."""
         return self.state in ENDED
@@ -174,6 +180,7 @@ def new_job(
     destination: Destination,
     *,
     job_id: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Job:
     """Return a new job that is accepted now."""
     now = time.time()
@@ -186,6 +193,7 @@ def new_job(
         source=source,
         requester=requester,
         destination=destination,
+        options=options or {},
     )
 
 
@@ -207,6 +215,7 @@ def rendered_again(job: Job) -> Job:
             parent_channel_id=parent,
             upload_limit=there.upload_limit,
         ),
+        options={"private": job.private},
     )
 
 

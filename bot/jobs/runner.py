@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bot.domain import polling
+from bot.domain import places, polling
 from bot.domain.job import Charge, Job, QueueLease, Rendering, Sending, Stage, State, Waiting
 from bot.domain.retry import RetryBudget, backoff
 from bot.errors import (
@@ -26,10 +26,12 @@ from bot.errors import (
     ImageRejected,
     ImageUnreachable,
     LeaseLost,
+    MalformedMessage,
     OutdatedVersion,
     PermanentError,
     RateLimited,
     TemporaryError,
+    UnseenMessage,
 )
 from bot.files.images import Images
 from bot.files.videos import Videos
@@ -313,15 +315,19 @@ class JobRunner:
                 sent = await self._bring(job)
             except DownloadError as error:
                 return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
-            except TemporaryError as error:
+            except (TemporaryError, MalformedMessage) as error:
                 return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
+            except UnseenMessage as error:
+                return await self._store.fail(job, "unseen", str(error), Charge.PAID)
             except PermanentError as error:
                 log.info("job %s: its place does not take the video: %s", job.id, error)
+                learned: dict[str, object] = {"options": places.after_refusal(job)}
                 target = await self._with_retries(job, partial(self._notifier.fallback, job), Sending)
                 if target is None:
-                    return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
+                    return await self._store.fail(job, "undelivered", str(error), Charge.PAID, **learned)
+                learned |= {"target_id": target, "fallback_reason": error.fallback_reason}
                 # Written before anything is posted there, so that after a crash it is looked for there.
-                job = await self._store.update(job, target_id=target, fallback_reason=error.fallback_reason)
+                job = await self._store.update(job, **learned)
             else:
                 return await self._store.move(
                     job,
@@ -337,6 +343,8 @@ class JobRunner:
         if earlier is not None:
             return earlier
         job = await self._fetch(job)
+        if not places.begun(job):  # written first, so that a later run knows that something may be there
+            job = await self._store.update(job, options=places.before_posting(job))
         deliver = partial(self._notifier.deliver, job, self._videos.path(job.id))
         return await self._with_retries(job, deliver, Sending)
 

@@ -22,7 +22,7 @@ __all__ = ["MAY_TURN_UP", "JobService", "Model", "Reply"]
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 9.0
-MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undelivered"})
+MAY_TURN_UP = frozenset({"deadline", "lost", "task_lost", "video_gone", "undelivered", "unseen"})
 """The ends after which Novita may still have the video."""
 
 

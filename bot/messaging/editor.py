@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import discord
 
-from bot.errors import LeaseLost, PermanentError, TemporaryError
+from bot.errors import LeaseLost, PermanentError, TemporaryError, TokenRefused
 from bot.messaging.errors import discord_errors
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,18 @@ class MessageEditor:
 
     Discord lets a bot edit about one message a second in a channel. So the messages of a channel take turns
     in its lane, each paints what is true when its turn comes, and looks that passed meanwhile are never
-    painted.
+    painted. `by_reply` paints through the interaction's token, if that lives, and tells whether it did.
     """
 
-    def __init__(self, message: discord.PartialMessage, lane: asyncio.Lock) -> None:
+    def __init__(
+        self,
+        message: discord.PartialMessage,
+        lane: asyncio.Lock,
+        by_reply: Callable[[discord.Embed], Awaitable[bool]],
+    ) -> None:
         self._message = message
         self._lane = lane
+        self._by_reply = by_reply
         self._wanted: discord.Embed | None = None
         self._painted = ""
         self._final = asyncio.Event()
@@ -71,9 +78,7 @@ class MessageEditor:
                 embed = self._wanted
                 if _look(embed) != self._painted:
                     try:
-                        with discord_errors():
-                            # Only the embed is named, so the image stays where it is.
-                            await self._message.edit(embed=embed)
+                        await self._edit(embed)
                     except TemporaryError:
                         return  # the next change, or the end, tries again
                     except LeaseLost:  # the card is another run's to paint
@@ -84,6 +89,15 @@ class MessageEditor:
                     self._painted = _look(embed)
             if self._wanted is embed:
                 self._wanted = None
+
+    async def _edit(self, embed: discord.Embed) -> None:
+        try:
+            with discord_errors():
+                # Only the embed is named, so the image stays where it is.
+                await self._message.edit(embed=embed)
+        except TokenRefused:
+            if not await self._by_reply(embed):
+                raise
 
 
 def _look(embed: discord.Embed) -> str:

@@ -1,48 +1,44 @@
 """Put a card, a video or a verdict in front of people, over Discord's REST alone: no gateway is needed.
 
 Every message this sends carries the job's id as its nonce, and in its footer or its buttons, so that a repeat
-after a crash finds the first one. Nothing here uses an interaction's token but the first making of the card,
-and a video that is asked for again: the token dies after 15 minutes.
+after a crash finds the first one. An interaction's token makes the card first, fills in a video that is asked
+for again, and stands in while Discord refuses the bot's own: it dies after 15 minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
 from weakref import WeakValueDictionary
 
-import aiohttp
 import discord
 
+from bot.domain import places
 from bot.domain.job import DeliveryMethod, Job, Sending, Stage, State, Waiting
-from bot.errors import PermanentError
+from bot.errors import MalformedMessage, PermanentError, TokenRefused, UnseenMessage
 from bot.files.videos import Videos
 from bot.jobs.notifier import PostedCard, PostedVideo, Reply
+from bot.messaging import sending
 from bot.messaging.editor import MessageEditor
-from bot.messaging.errors import THREAD_EXISTS, discord_errors, too_large
-from bot.messaging.upload_limits import UploadLimits
+from bot.messaging.errors import NO_THREADS_HERE, REPLY_REFUSALS, THREAD_EXISTS, discord_errors, is_refusal
+from bot.messaging.history import History, brings, is_card, says_the_end
+from bot.messaging.replies import Replies
+from bot.messaging.uploads import Upload, Uploads
 from bot.novita.models import Model
 from bot.ui import results, status
-from bot.ui.components import is_button_of
 from bot.ui.i18n import Texts, texts
 
 log = logging.getLogger(__name__)
 
-HISTORY = 100
-"""How far back, in messages, an earlier run's message is looked for."""
-CUTS = 3
-"""How often an upload beyond the least stated limit may break off before it counts as too large."""
-ORIGINAL = cast(int, "@original")
-"""Discord takes this name for the id of an interaction's first reply."""
-
-Post = Callable[[results.Message, discord.File | None], Awaitable[PostedVideo]]
-Words = Callable[..., results.Message]
+NONCE_SECONDS = 120.0
+"""How long Discord certainly remembers a nonce: "a few minutes", as it says."""
 
 
 class Publisher:
@@ -51,9 +47,11 @@ class Publisher:
     def __init__(self, client: discord.Client, models: Mapping[str, Model], videos: Videos) -> None:
         self._client = client
         self._models = models
-        self._videos = videos
-        self._limits = UploadLimits()
-        self._cut: Counter[tuple[str, int]] = Counter()
+        self._uploads = Uploads(videos)
+        self._history = History(client)
+        self._replies = Replies(client)
+        self._begun: dict[tuple[str, int], float] = {}
+        self._refused: defaultdict[str, set[int]] = defaultdict(set)
         self._editors: dict[str, MessageEditor] = {}
         self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -73,28 +71,21 @@ class Publisher:
             )
 
     async def _make_card(self, job: Job, image: Path, embed: discord.Embed) -> int:
+        name, nobody = status.image_name(job), discord.AllowedMentions.none()
         if job.requester.reply_token is not None:
             # An edit, so repeating it after a crash changes nothing.
-            with suppress(PermanentError), discord_errors():
-                message = await self._webhook(job.requester.reply_token).edit_message(
-                    ORIGINAL,
-                    embed=embed,
-                    attachments=[discord.File(image, filename=status.image_name(job))],
-                    allowed_mentions=discord.AllowedMentions.none(),
-                )
-                return message.id
+            with suppress(PermanentError):
+                card = results.Message("", embed)
+                card_id = await self._replies.fill_in(job.requester.reply_token, card, nobody, image, name)
+                self._replies.keep(job)
+                return card_id
         # The token has died, or somebody deleted the reply: the card stands in the channel on its own.
-        channel = self._channel(job.destination.channel_id)
+        channel_id = job.destination.channel_id
         with discord_errors():
-            if found := await self._find(channel, lambda message: _is_card(message, job)):
+            if found := await self._history.find(job, channel_id, lambda message: is_card(message, job)):
                 return found.id
-            sent = await channel.send(
-                embed=embed,
-                file=discord.File(image, filename=status.image_name(job)),
-                nonce=f"{job.id}-card",
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-            return sent.id
+            card = results.Message("", embed)
+            return await sending.send(self._client, channel_id, f"{job.id}-card", card, nobody, image, name)
 
     async def _thread(self, job: Job, card_id: int) -> int:
         """Start the card's thread; where that is not allowed, the channel itself is the place."""
@@ -107,7 +98,7 @@ class Publisher:
         except discord.HTTPException as error:
             if error.code == THREAD_EXISTS:
                 return card_id  # a thread from a message has that message's id
-            if error.status in (400, 403, 404):
+            if error.code == NO_THREADS_HERE or is_refusal(error):
                 log.info("job %s: no thread here (%s), so the channel it is", job.id, error.code)
                 return channel_id
             raise
@@ -127,14 +118,22 @@ class Publisher:
     # --- the video ------------------------------------------------------------------------------------------
 
     async def find_video(self, job: Job) -> PostedVideo | None:
-        """Find the video that an earlier run posted; raises `TemporaryError` or `PermanentError`."""
-        place = self._channel(job.destination.place_id)
+        """Find the video that an earlier run posted.
+
+        Raises `TemporaryError`, `PermanentError`, or `UnseenMessage` when one was begun and nobody can look.
+        """
+        return await self._look(job, maybe_there=places.begun(job))
+
+    async def _look(self, job: Job, *, maybe_there: bool) -> PostedVideo | None:
+        place_id = job.destination.place_id
         with discord_errors():
-            found = await self._find(place, lambda message: _brings(message, job))
-        if found is None:
-            return None
-        method = DeliveryMethod.ATTACHED if found.attachments else DeliveryMethod.LINKED
-        return PostedVideo(place.id, found.id, method)
+            found = await self._history.find(job, place_id, lambda message: brings(message, job))
+            if found is not None:
+                method = DeliveryMethod.ATTACHED if found.attachments else DeliveryMethod.LINKED
+                return PostedVideo(place_id, found.id, method)
+            if maybe_there and not await self._history.can_read(job, place_id):
+                raise UnseenMessage(f"an earlier try was begun in {place_id}, whose history cannot be read")
+        return None
 
     async def video_url(self, job: Job) -> str | None:
         """Sign a fresh address for the video in the message that brought it; None when it is not there."""
@@ -150,91 +149,48 @@ class Publisher:
     async def deliver(self, job: Job, video: Path) -> PostedVideo:
         """Post the video, once, pinging the requester: attached, or made smaller, or as a link.
 
-        Raises `TemporaryError`, or `PermanentError` when this place takes no message at all.
+        Raises `TemporaryError`, `PermanentError` when this place takes no message at all, or `UnseenMessage`.
         """
-        if earlier := await self.find_video(job):
+        place_id, now = job.destination.place_id, time.monotonic()
+        begun = self._begun.setdefault((job.id, place_id), now)
+        if earlier := await self._look(job, maybe_there=now - begun > NONCE_SECONDS):
             return earlier
 
-        async def post(message: results.Message, file: discord.File | None) -> PostedVideo:
-            sent = await self._post(job, job.id, message, file)
-            return PostedVideo(sent.channel.id, sent.id, DeliveryMethod.LINKED)
+        async def post(message: results.Message, file: Path | None) -> PostedVideo:
+            message_id = await self._post(job, job.id, message, file, results.video_name(job))
+            return PostedVideo(place_id, message_id, DeliveryMethod.LINKED)
 
         stated = self._stated_limits(job.destination.guild_id, job.destination.upload_limit)
-        upload = _Upload(
-            job,
-            job.destination.guild_id or 0,
-            stated,
-            _public(job),
-            results.video_message,
-            results.video_name(job),
-            post,
-        )
-        return await self._attach_or_link(upload, video)
+        words = partial(self._words, results.video_message, job, _public(job))
+        fitting = partial(self.update_card, job, Sending(because="fitting"))
+        upload = Upload(job, job.destination.guild_id or 0, stated, words, post, fitting=fitting)
+        return await self._uploads.bring(upload, video)
 
     async def redeliver(self, job: Job, video: Path, reply: Reply) -> None:
         """Fill in a reply with the video, in the same order; raises `PermanentError` when none works."""
 
-        async def post(message: results.Message, file: discord.File | None) -> PostedVideo:
+        async def post(message: results.Message, file: Path | None) -> PostedVideo:
             if file is None and not job.task.video_url:
                 raise PermanentError("the file is too large, and there is no link that lives", "too_large")
+            nobody, name = discord.AllowedMentions.none(), f"again-{job.id}.mp4"
             # An edit, so that it cannot come twice.
-            sent = await self._webhook(reply.token).edit_message(
-                ORIGINAL,
-                content=message.content,
-                embed=message.embed,
-                attachments=[file] if file else [],
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-            return PostedVideo(0, sent.id, DeliveryMethod.LINKED)
+            message_id = await self._replies.edit(reply.token, message, nobody, file, name)
+            return PostedVideo(0, message_id, DeliveryMethod.LINKED)
 
         stated = self._stated_limits(reply.guild_id, reply.upload_limit)
-        language, name = texts(reply.locale), f"again-{job.id}.mp4"
-        upload = _Upload(job, reply.guild_id or 0, stated, language, results.redelivered_message, name, post)
-        await self._attach_or_link(upload, video)
+        words = partial(self._words, results.redelivered_message, job, texts(reply.locale))
+        upload = Upload(job, reply.guild_id or 0, stated, words, post, REPLY_REFUSALS)
+        await self._uploads.bring(upload, video)
 
-    async def _attach_or_link(self, upload: _Upload, video: Path) -> PostedVideo:
-        """Bring a video as a file, or made smaller, or as a link."""
-        playable = await self._videos.playable(video)
-        size = (playable or video).stat().st_size
-        fits = self._limits.allows(upload.place, size, upload.stated)
-        if playable and fits and (sent := await self._attach(upload, playable, DeliveryMethod.ATTACHED)):
-            return sent
-        # One that fits but would not play is encoded afresh with room to spare; the others are made to fit.
-        spare = [min(2 * size, max(upload.stated, default=2 * size))]
-        targets = spare if fits and not playable else self._limits.targets(upload.place, size, upload.stated)
-        for limit in targets:
-            if not upload.job.ended:
-                self.update_card(upload.job, Sending(because="fitting"))
-            fitted = await self._videos.fitted(video, limit)
-            if fitted is None:
-                break
-            if sent := await self._attach(upload, fitted, DeliveryMethod.FITTED):
-                return sent
-        with discord_errors():
-            return await upload.post(self._words(upload, DeliveryMethod.LINKED), None)
-
-    async def _attach(self, upload: _Upload, file: Path, method: DeliveryMethod) -> PostedVideo | None:
-        """Post the video as a file; None when the place does not take one of this size."""
-        job, size = upload.job, file.stat().st_size
-        message = self._words(upload, method, size)
-        with discord_errors():
-            try:
-                attachment = discord.File(file, filename=upload.filename)
-                return replace(await upload.post(message, attachment), method=method)
-            except discord.HTTPException as error:
-                if not too_large(error):
-                    raise
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                # Edges cut what is far too large without an answer; once or twice it may just be the line.
-                self._cut[job.id, size] += 1
-                if self._cut[job.id, size] < CUTS or size <= min(upload.stated):
-                    raise
-        log.info("job %s: %d bytes are more than Discord takes here", job.id, size)
-        self._limits.refused(upload.place, size)
-        return None
-
-    def _words(self, upload: _Upload, method: DeliveryMethod, size: int = 0) -> results.Message:
-        return upload.words(upload.job, method, self._models, upload.texts, size)
+    def _words(
+        self,
+        words: Callable[..., results.Message],
+        job: Job,
+        language: Texts,
+        method: DeliveryMethod,
+        size: int,
+    ) -> results.Message:
+        return words(job, method, self._models, language, size)
 
     def _stated_limits(self, guild_id: int | None, upload_limit: int) -> list[int]:
         """List what Discord stated: with the command (the requester's Nitro included), and of the guild."""
@@ -243,11 +199,17 @@ class Publisher:
         return [upload_limit, *stated] if upload_limit else stated
 
     async def fallback(self, job: Job) -> int | None:
-        """Return the next place: the channel, the thread's channel, the requester's DM; None: none left."""
-        there = job.destination
-        ways = [there.channel_id, there.parent_channel_id, await self._direct(job.requester.user_id)]
-        left = ways[ways.index(there.target_id) + 1 :] if there.target_id in ways else ways
-        return next((way for way in left if way is not None), None)
+        """Return the next place, of those not tried yet, the requester's DM last; None: none is left."""
+        return await self._next_place(job)
+
+    async def _next_place(self, job: Job, refused: Collection[int] = ()) -> int | None:
+        for place_id in places.left(job, refused):
+            return place_id
+        if not places.may_go_direct(job):
+            return None
+        direct = await self._direct(job.requester.user_id)
+        known = {*places.tried(job), *refused, job.destination.place_id}
+        return None if direct in known else direct
 
     async def _direct(self, user_id: int) -> int | None:
         with suppress(PermanentError), discord_errors():
@@ -268,23 +230,50 @@ class Publisher:
             finally:
                 if not editor.busy:  # else this was cancelled, and `close` still has to end it
                     self._editors.pop(job.id, None)
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        """Drop what is remembered of a job that has ended and is told of."""
+        self._refused.pop(job.id, None)
+        self._replies.forget(job)
+        self._uploads.forget(job.id)
+        for key in [key for key in self._begun if key[0] == job.id]:
+            del self._begun[key]
 
     async def _tell_requester(self, job: Job) -> None:
-        nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
-        place: Job | None = job
-        while place is not None:
-            target = self._channel(place.destination.place_id)
-            message = results.verdict(job, self._models, _public(job))
+        """Say how a job ended in the first place that takes it; those that refused are not asked again."""
+        refused = self._refused[job.id]
+        target: int | None = job.destination.place_id
+        if target in refused | places.tried(job):
+            target = await self._next_place(job, refused)
+        while target is not None:
             try:
-                with discord_errors():
-                    if not await self._find(target, lambda found: _says_the_end(found, job)):
-                        await self._post(place, nonce, message)
+                await self._tell(replace(job, destination=replace(job.destination, target_id=target)))
+                return
+            except TokenRefused:
+                verdict = results.verdict(job, self._models, _public(job))
+                if not await self._replies.follow_up(job, verdict, _requester_only(job)):
+                    raise
                 return
             except PermanentError as error:
                 log.info("job %s: its end cannot be told there: %s", job.id, error)
-                fallback = await self.fallback(place)
-                destination = replace(place.destination, target_id=fallback)
-                place = replace(place, destination=destination) if fallback else None
+                refused.add(target)
+                target = await self._next_place(job, refused)
+
+    async def _tell(self, job: Job) -> None:
+        nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
+        verdict = results.verdict(job, self._models, _public(job))
+        place_id = job.destination.place_id
+        with discord_errors():
+            if await self._history.find(job, place_id, lambda found: says_the_end(found, job)):
+                return
+        try:
+            with discord_errors():
+                await self._post(job, nonce, verdict)
+        except MalformedMessage as error:
+            log.error("job %s: Discord finds fault with its verdict (%s); it goes plain", job.id, error)
+            with discord_errors():
+                await self._post(job, nonce, results.plain_message(verdict, job))
 
     async def close(self) -> None:
         """Stop editing."""
@@ -296,39 +285,15 @@ class Publisher:
     # --- Discord --------------------------------------------------------------------------------------------
 
     async def _post(
-        self, job: Job, nonce: str, message: results.Message, file: discord.File | None = None
-    ) -> discord.Message:
+        self, job: Job, nonce: str, message: results.Message, file: Path | None = None, name: str = ""
+    ) -> int:
+        """Post where the job's messages go; return the message's id. Raises discord.py's errors."""
         there = job.destination
-        target = self._channel(there.place_id)
-        parts: dict[str, Any] = {"file": file, "view": message.view}
-        if target.id == there.channel_id and there.card_id is not None:  # no thread: it answers the card
-            parts["reference"] = discord.MessageReference(
-                message_id=there.card_id, channel_id=there.channel_id, fail_if_not_exists=False
-            )
-        return await target.send(
-            message.content,
-            embed=message.embed,
-            nonce=nonce,
-            allowed_mentions=discord.AllowedMentions(
-                everyone=False, roles=False, replied_user=False, users=[discord.Object(job.requester.user_id)]
-            ),
-            **{name: part for name, part in parts.items() if part is not None},
+        # Without a thread it answers the card.
+        card_id = there.card_id if there.place_id == there.channel_id else None
+        return await sending.send(
+            self._client, there.place_id, nonce, message, _requester_only(job), file, name, reply_to=card_id
         )
-
-    async def _find(
-        self, target: discord.PartialMessageable, wanted: Callable[[discord.Message], bool]
-    ) -> discord.Message | None:
-        """Look for a message an earlier run left: a nonce is remembered for a few minutes only."""
-        me = self._client.user.id if self._client.user else 0
-        with suppress(discord.Forbidden, discord.NotFound):  # posting there will say why
-            async for message in target.history(limit=HISTORY):
-                if message.author.id == me and wanted(message):
-                    return message
-        return None
-
-    def _webhook(self, token: str) -> discord.Webhook:
-        """Return what an interaction's first reply is edited through."""
-        return discord.Webhook.partial(self._client.application_id or 0, token, client=self._client)
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
@@ -339,21 +304,8 @@ class Publisher:
             channel_id = job.destination.channel_id
             lane = self._lanes.setdefault(channel_id, asyncio.Lock())
             card = self._channel(channel_id).get_partial_message(job.destination.card_id or 0)
-            editor = self._editors[job.id] = MessageEditor(card, lane)
+            editor = self._editors[job.id] = MessageEditor(card, lane, partial(self._replies.paint, job.id))
         return editor
-
-
-@dataclass(frozen=True)
-class _Upload:
-    """One video on its way into a place (by which upload limits are remembered): its words, name and post."""
-
-    job: Job
-    place: int
-    stated: list[int]
-    texts: Texts
-    words: Words
-    filename: str
-    post: Post
 
 
 def _public(job: Job) -> Texts:
@@ -361,38 +313,7 @@ def _public(job: Job) -> Texts:
     return texts(job.destination.guild_locale)
 
 
-def _footers(message: discord.Message) -> list[str]:
-    return [embed.footer.text or "" for embed in message.embeds]
-
-
-def _custom_ids(message: discord.Message) -> list[str]:
-    """List the custom ids of a message's components, at any depth: later versions may nest them."""
-    found: list[str] = []
-    left: list[Any] = list(message.components)
-    while left:
-        part = left.pop()
-        found.append(getattr(part, "custom_id", None) or "")
-        left += [*getattr(part, "children", ()), *filter(None, [getattr(part, "accessory", None)])]
-    return found
-
-
-def _is_card(message: discord.Message, job: Job) -> bool:
-    return any(status.is_image_of(attachment.filename, job.id) for attachment in message.attachments)
-
-
-def _brings(message: discord.Message, job: Job) -> bool:
-    """Return whether a message brings a job's video, of this version or of a later one, with buttons."""
-    if any(results.is_video_of(attachment.filename, job.id) for attachment in message.attachments):
-        return True
-    if any(results.is_video_message(footer, job.id) for footer in _footers(message)):
-        return True
-    buttons = any(is_button_of(custom_id, job.id) for custom_id in _custom_ids(message))
-    return buttons and any(attachment.filename.endswith(".mp4") for attachment in message.attachments)
-
-
-def _says_the_end(message: discord.Message, job: Job) -> bool:
-    if results.verdict_footer(job) in _footers(message):
-        return True
-    # A later version's verdict carries its job's buttons, and no card or video is one.
-    buttons = any(is_button_of(custom_id, job.id) for custom_id in _custom_ids(message))
-    return buttons and not message.attachments and not message.embeds
+def _requester_only(job: Job) -> discord.AllowedMentions:
+    return discord.AllowedMentions(
+        everyone=False, roles=False, replied_user=False, users=[discord.Object(job.requester.user_id)]
+    )

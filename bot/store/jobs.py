@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain import places
 from bot.domain.job import ENDED, TRANSITIONS, Charge, Job, QueueLease, State
 from bot.domain.request import InteractionRecord
 from bot.errors import DuplicateInteraction, LeaseLost, OutdatedVersion
@@ -105,6 +106,7 @@ class JobStore:
 
         async def change(connection: AsyncConnection) -> Job:
             job = await _change(connection, jobs.c.state == State.FAILED, job_id, changes)
+            job = await _change(connection, sa.true(), job_id, {"options": places.anew(job)})
             await self._enqueue(connection, job_id, afresh=True)
             return job
 

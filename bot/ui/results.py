@@ -13,23 +13,28 @@ from bot.ui import sentences
 from bot.ui.components import buttons_for
 from bot.ui.i18n import N_, Texts
 from bot.ui.status import COLOURS, GREEN, RED, about, fitted, footer
-from bot.ui.text import format_timestamp, length, link
+from bot.ui.text import format_timestamp, length, link, truncate
 
 LONGEST_LINK = 1500
 """How long an address may be to stand in a message's text, in UTF-16 units; Discord takes 2000 in all."""
 DELIVERED_MARK = " · delivered"
 """Ends the footer of every message that brings a video: by it and the job's id the message is found again."""
+PLAIN_MARK = "-# "
+"""Begins the last line of a message without an embed, which says what the footer would; small in Discord."""
+PLAIN_WORDS = 1700
+"""How long a plain message's words are at most, with room for that line, in UTF-16 units."""
 
 FALLBACKS: Mapping[str, str] = {
     "gone": N_("It comes here because the place it was meant for is gone."),
     "locked": N_("It comes here because the thread it was meant for is locked."),
+    "full": N_("It comes here because this server has as many open threads as Discord allows."),
     "forbidden": N_("It comes here because Kinora may not post in the place it was meant for any more."),
 }
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message to be sent: its words, its embed, and its buttons, if any."""
+    """A message to be sent: its words, its embed (an empty one is none), and its buttons, if any."""
 
     content: str
     embed: discord.Embed
@@ -99,6 +104,22 @@ def _here_it_is(job: Job, method: DeliveryMethod, texts: Texts, size: int) -> st
 def is_video_message(footer_text: str, job_id: str) -> bool:
     """Return whether a message brings a job's video, by its footer."""
     return footer_text.startswith(f"job {job_id}") and footer_text.endswith(DELIVERED_MARK)
+
+
+def plain_message(message: Message, job: Job) -> Message:
+    """Return a message with nothing in it that Discord could find fault with, and still found again."""
+    embed = message.embed
+    parts = [message.content]
+    if embed.title:  # a verdict, which says everything in its embed
+        parts += [embed.title, *(field.value or "" for field in embed.fields[:1])]
+    words = truncate("\n".join(filter(None, parts)), PLAIN_WORDS)
+    return Message(f"{words}\n{PLAIN_MARK}{embed.footer.text or footer(job)}", discord.Embed())
+
+
+def plain_footer(content: str) -> str:
+    """Return what names the job in a plain message, as the footer does in others; empty: nothing does."""
+    last = content.rpartition("\n")[2]
+    return last.removeprefix(PLAIN_MARK) if last.startswith(PLAIN_MARK) else ""
 
 
 def video_name(job: Job) -> str:

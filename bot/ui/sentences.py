@@ -34,7 +34,8 @@ HOLD_UPS: Mapping[str, str] = {
     "fitting": N_("The video is larger than Discord takes here, so it is being made smaller."),
     "discord_away": N_("Discord does not answer just now. Kinora keeps trying on its own."),
 }
-NOT_PAID = N_("Nothing is paid yet.")
+NOT_PAID = N_("Nothing is paid before Novita has taken it.")
+"""True at any time: a card that cannot be edited just when it is paid must not lie."""
 LET_GO = N_("Let go.")
 
 
@@ -135,6 +136,10 @@ PROBLEMS: Mapping[str, str] = {
     "undelivered": N_(
         "The video was rendered, but Discord takes it nowhere. `/show {job}` brings it, anywhere you can use "
         "Kinora."
+    ),
+    "unseen": N_(
+        "The video was on its way here when something broke, and Kinora may not read this place's history. "
+        "**Is the video there?** If not, `/show {job}` brings it; Kinora does not post it twice on its own."
     ),
     "unconfirmed": N_(
         "The connection to Novita broke at the moment the render was submitted, so nobody can tell whether "

@@ -16,7 +16,7 @@ from bot.domain.request import InteractionRecord, RenderRequest, Requester, Sour
 from bot.errors import ImageRejected, ImageUnreachable, MediaPoolError, Refusal
 from bot.jobs.service import JobService, Model
 from bot.ui import replies
-from bot.ui.destinations import destination
+from bot.ui.destinations import destination, options, prove_access
 from bot.ui.i18n import N_, texts
 from cogs.animate import _checks as checks
 
@@ -59,6 +59,7 @@ class Animate(commands.Cog):
         chosen = checks.model(self._jobs.models, model or self._jobs.default_model.name)
         seconds = duration if duration is not None else checks.default_duration(chosen)
         request = checks.request(chosen, prompt, seconds, negative_prompt, cfg_scale)
+        await prove_access(interaction)
         place = destination(interaction, money=True)
         checks.attachment(image)
         await replies.acknowledge(interaction)
@@ -91,7 +92,7 @@ class Animate(commands.Cog):
             tuple(role.id for role in getattr(interaction.user, "roles", ())),
             interaction.token,
         )
-        return new_job(request, source, requester, place, job_id=job_id)
+        return new_job(request, source, requester, place, job_id=job_id, options=options(interaction))
 
 
 def _record(interaction: discord.Interaction[Any]) -> InteractionRecord:

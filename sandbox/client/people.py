@@ -132,9 +132,9 @@ class Person:
         data = await self._connection.send(f"{self._base}/channels/{channel}/messages", payload, files)
         return Message(data, self._connection)
 
-    async def messages(self, channel: str) -> list[Message]:
-        """Read what they see of a channel, oldest first."""
-        answer = await self._connection.get(f"{self._base}/channels/{channel}/messages")
+    async def messages(self, channel: str, limit: int = 100) -> list[Message]:
+        """Read what they see of a channel, oldest first: the newest `limit` messages."""
+        answer = await self._connection.get(f"{self._base}/channels/{channel}/messages", limit=limit)
         return [Message(m, self._connection) for m in answer["messages"]]
 
     async def wait_for_message(

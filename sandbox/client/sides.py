@@ -88,9 +88,9 @@ class DiscordAdmin:
         """Change a role: permissions, or allow and deny."""
         return await self._connection.request("PATCH", f"/discord/guild/roles/{role}", changes)
 
-    async def remove_bot(self) -> None:
-        """Remove the bot from the guild."""
-        await self._connection.request("DELETE", "/discord/guild/bot")
+    async def remove_bot(self, *, commands_stay: bool = False) -> None:
+        """Remove the bot from the guild, with its commands or without."""
+        await self._connection.request("DELETE", f"/discord/guild/bot?commands={int(commands_stay)}")
 
     async def add_bot(self) -> None:
         """Put the bot back into the guild."""

@@ -8,7 +8,7 @@ PATCH  /discord/settings         any of: default_upload_limit, nitro_upload_limi
                                  heartbeat_interval, identify_interval (seconds), rate_limits (bool), shards
 PATCH  /discord/guild            {premium_tier, name, preferred_locale}
 POST   /discord/guild/bot        put the bot back into the guild
-DELETE /discord/guild/bot        remove the bot from the guild
+DELETE /discord/guild/bot        remove the bot from the guild; with ?commands=1 the app's commands stay
 PATCH  /discord/guild/roles/{role}      {permissions: [names]} or {allow: [names], deny: [names]}
 
 POST   /discord/channels                {name, type, parent?} → channel
@@ -191,6 +191,7 @@ class AdminRoutes:
     async def remove_bot(self, request: web.Request) -> web.Response:
         """DELETE /discord/guild/bot."""
         world, guild = self.ctx.world, self._guild
+        guild.commands_only = request.query.get("commands") == "1"
         if guild.members.pop(world.bot.id, None) is not None:
             world.tell(Event("GUILD_DELETE", {"id": str(guild.id)}, 1, guild))
         return web.json_response(self._show_guild(guild))
@@ -201,6 +202,7 @@ class AdminRoutes:
         if world.bot.id not in guild.members:
             own = [r.id for r in guild.roles.values() if r.bot_id == world.bot.id]
             guild.members[world.bot.id] = Member(world.bot, own, time.time())
+            guild.commands_only = False
             data = present.guild_create(world, guild, all_members=False)
             world.tell(Event("GUILD_CREATE", data, 1, guild))
         return web.json_response(self._show_guild(guild))

@@ -47,7 +47,7 @@ def may_use_here(world: World, channel: Channel, person: User) -> None:
 def offered(world: World, channel: Channel, person: User) -> list[Command]:
     """List the commands that a client offers a person in a channel; a guild's own come first."""
     guild = world.guild_of(channel)
-    if guild is not None and world.bot.id not in guild.members:
+    if guild is not None and world.bot.id not in guild.members and not guild.commands_only:
         return []
     found = [c for c in world.commands.values() if _offered(world, c, guild, channel, person)]
     return sorted(found, key=lambda c: c.guild_id is None)

@@ -472,6 +472,8 @@ class Gateway:
             event.guild is not None
             and world.bot.id not in event.guild.members
             and event.name != "GUILD_DELETE"
+            # The app's commands can be there without its bot.
+            and not (event.name == "INTERACTION_CREATE" and event.guild.commands_only)
         ):
             return
         for session in list(self.sessions.values()):

@@ -249,6 +249,8 @@ class Guild:
     preferred_locale: str = "en-US"
     features: list[str] = field(default_factory=list)
     bot_joined_at: float = 0.0
+    commands_only: bool = False
+    """Whether the app was added with its commands and without its bot."""
 
 
 @dataclass

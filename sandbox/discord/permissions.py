@@ -188,6 +188,17 @@ def permissions_in(directory: Directory, channel: Channel, user: User) -> int:
     return _without_implied(bits, channel, user)
 
 
+def app_permissions(directory: Directory, channel: Channel) -> int:
+    """Compute what an interaction says the app may do; without a bot in the guild, nearly @everyone's.
+
+    https://github.com/discord/discord-api-docs/issues/5316
+    """
+    guild = directory.guilds[channel.guild_id] if channel.guild_id is not None else None
+    if guild is None or directory.bot.id in guild.members:
+        return permissions_in(directory, channel, directory.bot)
+    return guild.roles[guild.id].permissions | P.ATTACH_FILES | P.EMBED_LINKS
+
+
 def _without_implied(bits: int, channel: Channel, user: User) -> int:
     """Take away what a denied permission implies: https://docs.discord.com/developers/topics/permissions#implicit-permissions."""
     if not bits & P.VIEW_CHANNEL:

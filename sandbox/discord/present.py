@@ -26,7 +26,7 @@ from sandbox.discord.models import (
     Role,
     User,
 )
-from sandbox.discord.permissions import can_see, permissions_in
+from sandbox.discord.permissions import app_permissions, can_see, permissions_in
 from sandbox.discord.world import World
 
 
@@ -438,7 +438,7 @@ def interaction(world: World, i: Interaction) -> Json:
         "version": 1,
         "channel_id": str(i.channel.id),
         "channel": _partial_channel(world, i),
-        "app_permissions": str(permissions_in(world, i.channel, world.bot)),
+        "app_permissions": str(app_permissions(world, i.channel)),
         "locale": i.user.locale,
         "entitlements": [],
         "entitlement_sku_ids": [],

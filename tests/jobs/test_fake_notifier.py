@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain import places
 from bot.domain.job import Job, Sending, Waiting
 from bot.errors import PermanentError, TemporaryError
 from bot.jobs.notifier import Notifier, Reply
@@ -118,14 +119,16 @@ async def test_a_closed_place_takes_nothing_and_shows_nothing(file: Path) -> Non
 
 
 async def test_the_ways_out_are_those_of_the_real_one() -> None:
-    fake, job = FakeNotifier(), a_job(target_id=20, channel_id=10, parent_channel_id=5)
+    public = {"channel_id": 10, "parent_channel_id": 5, "guild_id": 7, "options": {"private": False}}
+    fake, job = FakeNotifier(), a_job(target_id=20, **public)
     ways = []
     while (way := await fake.fallback(job)) is not None:
         ways.append(way)
-        job = replace(job, destination=replace(job.destination, target_id=way))
+        there = replace(job.destination, target_id=way)
+        job = replace(job, options=places.after_refusal(job), destination=there)
     assert ways == [10, 5, fake.dm(job.requester.user_id)]
     fake.closed_dms.add(job.requester.user_id)
-    assert await fake.fallback(a_job(target_id=5, channel_id=10, parent_channel_id=5)) is None
+    assert await fake.fallback(a_job(target_id=5, **public | {"options": {"tried": [10]}})) is None
 
 
 async def test_each_end_is_told_once_and_a_delivery_not_at_all(file: Path) -> None:
@@ -142,7 +145,7 @@ async def test_each_end_is_told_once_and_a_delivery_not_at_all(file: Path) -> No
 
 
 async def test_an_end_is_told_in_the_next_place_that_takes_it() -> None:
-    fake, job = FakeNotifier(), a_job(state="failed", target_id=20, channel_id=10)
+    fake, job = FakeNotifier(), a_job(state="failed", target_id=20, channel_id=10, guild_id=7)
     for place in (20, 10):
         fake.close(place)
     await fake.notify(job)

@@ -15,6 +15,7 @@ from bot.errors import (
     DownloadError,
     ImageRejected,
     LeaseLost,
+    MalformedMessage,
     NotAVideo,
     NotSent,
     OutdatedVersion,
@@ -68,6 +69,7 @@ async def test_each_thing_is_written_down_before_the_next_is_done(world: World) 
         "row: rendered",
         "find_video",  # before the video is posted
         "video",
+        "row: options",  # that a post is begun there, so that a later run knows what it may not see
         "deliver",
         "row: delivered",
         "notify",
@@ -662,7 +664,10 @@ async def test_a_video_whose_answer_was_lost_is_found(world: World) -> None:
 async def test_the_next_place_is_written_down_before_anything_is_posted_there(world: World) -> None:
     job = await world.standing("rendered")
     world.notifier.close(job.destination.target_id or 0, GONE)
-    fallback, delivery = world.journal.hold("row: fallback_reason target_id"), world.journal.hold("deliver")
+    fallback, delivery = (
+        world.journal.hold("row: fallback_reason options target_id"),
+        world.journal.hold("deliver"),
+    )
     running = asyncio.create_task(world.run(job))
     await reached(fallback.reached)
     row = await world.row(job.id)
@@ -699,7 +704,7 @@ async def test_after_a_crash_it_is_looked_for_in_the_next_place(world: World) ->
 
 
 async def test_the_places_are_tried_in_their_order_and_each_once(world: World) -> None:
-    job = await world.standing("rendered", parent_channel_id=99)
+    job = await world.standing("rendered", parent_channel_id=99, options={"private": False})
     for place, reason in (
         (job.destination.target_id, "gone"),
         (job.destination.channel_id, "locked"),
@@ -712,6 +717,67 @@ async def test_the_places_are_tried_in_their_order_and_each_once(world: World) -
     assert (job.destination.target_id, job.destination.fallback_reason) == (video.channel_id, "forbidden")
     assert world.journal.count("deliver …") == 4
     assert world.journal.count("video") == 1  # and fetched once
+
+
+# An older version's row does not say what kind its thread is, and counts as private.
+@pytest.mark.parametrize("options", [{"private": True}, {}])
+async def test_from_a_private_thread_it_goes_to_the_requester_only(
+    world: World, options: dict[str, bool]
+) -> None:
+    job = await world.standing("rendered", target_id=None, parent_channel_id=99, options=options)
+    world.notifier.close(job.destination.channel_id, GONE)
+    job = await world.run(job)
+    (video,) = world.notifier.of(job.id, "video")
+    assert video.channel_id == world.notifier.dm(job.requester.user_id)
+    assert 99 not in [message.channel_id for message in world.notifier.messages]
+
+
+async def test_a_dm_that_refuses_is_tried_once_and_never_opened_again(world: World) -> None:
+    job = await world.standing("rendered", target_id=None, guild_id=None, options={"private": True})
+    world.notifier.close(job.destination.channel_id, PermanentError("blocked"))
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
+    assert world.notifier.refusals == [job.destination.channel_id]
+    assert world.notifier.opened_dms == []
+
+
+async def test_places_that_refused_are_not_told_of_the_end_either(world: World) -> None:
+    job = await world.standing("rendered")
+    direct = world.notifier.dm(job.requester.user_id)
+    places = [job.destination.target_id, job.destination.channel_id, direct]
+    for place in places:
+        world.notifier.close(place or 0, GONE)
+    job = await world.run(job)
+    assert (job.outcome.problem, job.options["tried"]) == ("undelivered", places)
+    assert world.notifier.refusals == places
+
+
+async def test_a_message_that_discord_finds_fault_with_goes_nowhere_else(world: World) -> None:
+    job = await world.standing("rendered")
+    world.notifier.fail("deliver", MalformedMessage("Discord answered 400, code 50035"))
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
+    assert world.journal.count("deliver …") == 1
+
+
+async def test_what_may_be_there_already_and_cannot_be_seen_is_asked_about(world: World) -> None:
+    job = await world.standing("rendered")
+    world.notifier.unreadable.add(job.destination.place_id)
+    world.journal.hold("deliver")  # posted, and the process dies before it is written down
+    running = asyncio.create_task(world.run(job))
+    async with asyncio.timeout(PATIENCE):
+        while not world.notifier.of(job.id, "video"):  # noqa: ASYNC110 — until it is posted there
+            await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    job = await world.run(job)
+    assert outcome(job) == (State.FAILED, "unseen", Charge.PAID)
+    assert len(world.notifier.of(job.id, "video")) == 1
+    assert [verdict.says for verdict in world.notifier.of(job.id, "verdict")] == ["unseen"]
+    # The requester's /show says that it is not there.
+    await world.store.look_again(job.id, job.destination.place_id)
+    job = await world.run(job)
+    assert (job.state, len(world.notifier.of(job.id, "video"))) == (State.DELIVERED, 2)
 
 
 async def test_with_no_place_left_it_is_undelivered_and_paid(world: World) -> None:

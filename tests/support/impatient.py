@@ -10,6 +10,7 @@ import aiohttp.client
 
 from bot.__main__ import main as run_bot
 from bot.files.download import Downloader
+from bot.messaging import sending
 from bot.novita.client import NovitaClient
 
 SECONDS = 5.0
@@ -19,6 +20,7 @@ def main() -> int:
     """Shorten every timeout, then run the bot."""
     # discord.py takes the default
     aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=SECONDS)  # type: ignore[misc]
+    sending.ANSWER_SECONDS = SECONDS
     for patient in (NovitaClient, Downloader):
         patient.__init__ = partialmethod(patient.__init__, timeout=SECONDS)  # type: ignore[assignment, method-assign]
     return run_bot([])

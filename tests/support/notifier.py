@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bot.domain import places
 from bot.domain.job import DeliveryMethod, Job, Stage, State
-from bot.errors import PermanentError, TemporaryError
+from bot.errors import PermanentError, TemporaryError, UnseenMessage
 from bot.jobs.notifier import PostedCard, PostedVideo, Reply
 from tests.support.journal import Journal
 
@@ -35,7 +36,9 @@ class FakeNotifier:
 
     It outlives the runs and the processes of a test, as Discord does. `messages` is all that stands; every
     method can be made to fail, before it does anything (`fail`) or after (`lose_answer`), and every place can
-    be closed (`close`). `stages` are the cards' stages in order, `shown` each card's last look.
+    be closed (`close`). `stages` are the cards' stages in order, `shown` each card's last look,
+    `refusals` the closed places that were tried, `opened_dms` whose DMs were asked for; the history of
+    `unreadable` places shows nothing.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
@@ -47,6 +50,9 @@ class FakeNotifier:
         self.without_threads: set[int] = set()
         self.dead_tokens: set[str] = set()
         self.closed_dms: set[int] = set()
+        self.opened_dms: list[int] = []
+        self.refusals: list[int] = []
+        self.unreadable: set[int] = set()
         self._ids = itertools.count(2**60 + 1_000)
         self._signatures = itertools.count(1)
         self._closed: dict[int, PermanentError | TemporaryError] = {}
@@ -130,7 +136,10 @@ class FakeNotifier:
     async def find_video(self, job: Job) -> PostedVideo | None:
         """Find the video that an earlier run posted, in the place that the job's row names."""
         async with self._step("find_video"):
-            return self._brought(self._find(job.destination.place_id, job, "video"))
+            place_id = job.destination.place_id
+            if place_id in self.unreadable and places.begun(job):
+                raise UnseenMessage("the history cannot be read")
+            return self._brought(self._find(place_id, job, "video"))
 
     async def deliver(self, job: Job, video: Path) -> PostedVideo:
         """Post the video, once."""
@@ -145,12 +154,15 @@ class FakeNotifier:
         async with self._step("fallback"):
             return self._fallback(job)
 
-    def _fallback(self, job: Job) -> int | None:
-        there, user_id = job.destination, job.requester.user_id
-        direct = None if user_id in self.closed_dms else self.dm(user_id)
-        ways = [there.channel_id, there.parent_channel_id, direct]
-        left = ways[ways.index(there.target_id) + 1 :] if there.target_id in ways else ways
-        return next((way for way in left if way is not None), None)
+    def _fallback(self, job: Job, refused: Collection[int] = ()) -> int | None:
+        for place_id in places.left(job, refused):
+            return place_id
+        user_id = job.requester.user_id
+        if not places.may_go_direct(job) or user_id in self.closed_dms:
+            return None
+        self.opened_dms.append(user_id)
+        known = {*places.tried(job), *refused, job.destination.place_id}
+        return None if self.dm(user_id) in known else self.dm(user_id)
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
@@ -163,17 +175,18 @@ class FakeNotifier:
 
     def _tell(self, job: Job) -> None:
         says = job.outcome.problem or job.state
-        place: Job | None = job
-        while place is not None:
-            place_id = place.destination.place_id
+        refused: set[int] = set()
+        place_id: int | None = job.destination.place_id
+        if place_id in places.tried(job):
+            place_id = self._fallback(job)
+        while place_id is not None:
             try:
                 if self._find(place_id, job, "verdict", says) is None:
                     self._post(place_id, job, "verdict", says=says)
                 return
             except PermanentError:
-                target = self._fallback(place)
-                destination = replace(place.destination, target_id=target)
-                place = replace(place, destination=destination) if target else None
+                refused.add(place_id)
+                place_id = self._fallback(job, refused)
 
     async def video_url(self, job: Job) -> str | None:
         """Sign a fresh address for the video in the message that brought it; None when it is not there."""
@@ -209,6 +222,7 @@ class FakeNotifier:
 
     def _post(self, place_id: int, job: Job, kind: Kind, *, says: str = "", file: bytes = b"") -> Posted:
         if place_id in self._closed:
+            self.refusals.append(place_id)
             raise self._closed[place_id]
         posted = Posted(next(self._ids), place_id, kind, job.id, says, file)
         self.messages.append(posted)
@@ -219,6 +233,8 @@ class FakeNotifier:
         if isinstance(trouble := self._closed.get(place_id), TemporaryError):
             raise trouble
         if trouble is not None:
+            return None
+        if place_id in self.unreadable:
             return None
         found = (message for message in self.of(job.id, kind) if message.channel_id == place_id)
         return next((message for message in found if message.says == says), None)

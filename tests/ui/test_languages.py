@@ -39,7 +39,7 @@ GERMAN = {
     "about {price}": "etwa {price}",
     "{seconds} s": "{seconds} Sek.",
     "Number {position} in line.": "Nummer {position} in der Schlange.",
-    "Nothing is paid yet.": "Noch ist nichts bezahlt.",
+    "Nothing is paid before Novita has taken it.": "Bezahlt wird erst, wenn Novita es angenommen hat.",
     "Let go.": "Aufgegeben.",
     "What happened": "Was geschah",
     "{person}, your video is here.": "{person}, dein Video ist da.",
@@ -140,13 +140,13 @@ class Channel:
         for message in tuple[Any, ...]():
             yield message
 
-    async def send(self, content: str, *, embed: discord.Embed, **_others: Any) -> Any:
-        self.sent.append((content, embed))
-        return SimpleNamespace(id=1, channel=self)
+    async def request(self, route: Any, *, json: Any, **_others: Any) -> Any:
+        self.sent.append((json["content"], discord.Embed.from_dict(json["embeds"][0])))
+        return {"id": "1"}
 
 
 def a_publisher(channel: Channel) -> Publisher:
-    client = SimpleNamespace(user=None, get_partial_messageable=lambda channel_id: channel)
+    client = SimpleNamespace(user=None, http=channel, get_partial_messageable=lambda channel_id: channel)
     return Publisher(cast(Any, client), CATALOGUE, cast(Any, None))
 
 
@@ -163,7 +163,7 @@ async def test_a_card_is_in_the_guilds_language() -> None:
     card = await channel.edited.get()
     await publisher.close()
     assert card.title == "Wartet"
-    assert "Nummer 1.234 in der Schlange. Noch ist nichts bezahlt." in said(card)
+    assert "Nummer 1.234 in der Schlange. Bezahlt wird erst, wenn Novita es angenommen hat." in said(card)
     assert "etwa 0,35\xa0$" in said(card)
 
 
@@ -287,6 +287,7 @@ def test_the_permissions_of_a_refusal_too() -> None:
         channel=SimpleNamespace(type=discord.ChannelType.text),
         filesize_limit=1,
         app_permissions=allowed,
+        client=SimpleNamespace(get_guild=lambda _: object()),
         is_user_integration=lambda: False,
         is_guild_integration=lambda: True,
     )

@@ -148,7 +148,7 @@ async def test_an_outdated_bot_accepts_and_says_that_it_does_not_pay(world: Worl
             30,
         )
         assert title(found) == "Waiting"
-        assert "Nothing is paid yet" in found.text
+        assert "Nothing is paid before" in found.text
     assert sum(" ERROR " in line and "too old to pay" in line for line in bot.log) == 1
     assert {row["state"] for row in bot.rows()} == {"accepted"}
     # What is paid already is finished, and everything else works.
