@@ -258,24 +258,19 @@ class Publisher:
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
-        nowhere, shown = None, False
-        if job.state in (State.FAILED, State.UNCONFIRMED):
-            try:
-                await self._tell_requester(job)
-            except PermanentError as error:
-                nowhere = error
+        said = job.state not in (State.FAILED, State.UNCONFIRMED) or await self._tell_requester(job)
         if job.destination.card_id is not None:
             editor = self._editor(job)
             editor.want(status.status_card(job, None, self._models, _public(job)))
             try:
-                shown = await editor.settle()
+                said = await editor.settle() or said
             finally:
                 if not editor.busy:  # else this was cancelled, and `close` still has to end it
                     self._editors.pop(job.id, None)
-        if nowhere is not None and not shown:
-            raise nowhere
+        if not said:
+            raise PermanentError("no place takes it")
 
-    async def _tell_requester(self, job: Job) -> None:
+    async def _tell_requester(self, job: Job) -> bool:
         nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
         place: Job | None = job
         while place is not None:
@@ -285,13 +280,13 @@ class Publisher:
                 with discord_errors():
                     if not await self._find(target, lambda found: _says_the_end(found, job)):
                         await self._post(place, nonce, message)
-                return
+                return True
             except PermanentError as error:
                 log.info("job %s: its end cannot be told there: %s", job.id, error)
                 fallback = await self.fallback(place)
                 destination = replace(place.destination, target_id=fallback)
                 place = replace(place, destination=destination) if fallback else None
-        raise PermanentError("no place takes it")
+        return False
 
     async def close(self) -> None:
         """Stop editing."""
