@@ -220,23 +220,18 @@ class Publisher:
 
     async def notify(self, job: Job) -> None:
         """Show on the card how the job ended, and say so to the requester unless the video itself did."""
-        nowhere, shown = None, False
-        if job.state in (State.FAILED, State.UNCONFIRMED):
-            try:
-                await self._tell_requester(job)
-            except PermanentError as error:
-                nowhere = error
+        said = job.state not in (State.FAILED, State.UNCONFIRMED) or await self._tell_requester(job)
         if job.destination.card_id is not None:
             editor = self._editor(job)
             editor.want(status.status_card(job, None, self._models, _public(job)))
             try:
-                shown = await editor.settle()
+                said = await editor.settle() or said
             finally:
                 if not editor.busy:  # else this was cancelled, and `close` still has to end it
                     self._editors.pop(job.id, None)
         self._forget(job)
-        if nowhere is not None and not shown:
-            raise nowhere
+        if not said:
+            raise PermanentError("no place takes it")
 
     def _forget(self, job: Job) -> None:
         """Drop what is remembered of a job that has ended and is told of."""
@@ -246,8 +241,8 @@ class Publisher:
         for key in [key for key in self._begun if key[0] == job.id]:
             del self._begun[key]
 
-    async def _tell_requester(self, job: Job) -> None:
-        """Say how a job ended in the first place that takes it; those that refused are not asked again."""
+    async def _tell_requester(self, job: Job) -> bool:
+        """Say how a job ended in the first place that takes it, if one does; none is asked twice."""
         refused = self._refused[job.id]
         target: int | None = job.destination.place_id
         if target in refused | places.tried(job):
@@ -255,17 +250,17 @@ class Publisher:
         while target is not None:
             try:
                 await self._tell(replace(job, destination=replace(job.destination, target_id=target)))
-                return
+                return True
             except AccessRefused:
                 verdict = results.verdict(job, self._models, _public(job))
                 if not await self._replies.follow_up(job, verdict, _requester_only(job)):
                     raise
-                return
+                return True
             except PermanentError as error:
                 log.info("job %s: its end cannot be told there: %s", job.id, error)
                 refused.add(target)
                 target = await self._next_place(job, refused)
-        raise PermanentError("no place takes it")
+        return False
 
     async def _tell(self, job: Job) -> None:
         nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"

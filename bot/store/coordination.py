@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.database import Database
+from bot.store.moments import get_moment, put_moment
 from bot.store.tables import shared
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ class Coordination:
         async def take(connection: AsyncConnection) -> float:
             await self._database.lock(connection, key)
             now = await self._database.clock(connection)
-            at = max(now, await self._database.get_moment(connection, key, now))
-            await self._database.put_moment(connection, key, at + every, now)
+            at = max(now, await get_moment(self._database, connection, key, now))
+            await put_moment(self._database, connection, key, at + every, now)
             return at - now
 
         return await self._database.transact(take)

@@ -176,18 +176,6 @@ class Database:
             statement.on_conflict_do_update(index_elements=["key"], set_={"at": at, "text": text})
         )
 
-    async def get_moment(self, connection: AsyncConnection, key: str, now: float) -> float:
-        """Read a moment that lies ahead (0: none).
-
-        One that was written later than `now` counts for nothing: the clock has been set back since.
-        """
-        at, written = await self.get_shared(connection, key)
-        return 0.0 if written and float(written) > now else at
-
-    async def put_moment(self, connection: AsyncConnection, key: str, at: float, now: float) -> None:
-        """Write a moment that lies ahead, and when it was written; earlier versions wrote only the first."""
-        await self.put_shared(connection, key, sa.literal(at, sa.Double), repr(now))
-
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """Begin an INSERT that may end in ON CONFLICT."""
         return postgresql.insert(table) if self.shared else sqlite.insert(table)

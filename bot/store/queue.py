@@ -13,6 +13,7 @@ from bot.domain.fairness import Line, Waiter, line_up
 from bot.domain.job import State
 from bot.domain.retry import MOST_RETRY_AFTER
 from bot.store.database import Database
+from bot.store.moments import get_moment, put_moment
 from bot.store.tables import jobs
 
 MINUTE = 60.0
@@ -84,11 +85,11 @@ class QueueStore:
             await self._database.lock(connection, "line")
             now = await self._database.clock(connection)
             if seconds > await self._paused_for(connection, now):
-                await self._database.put_moment(connection, PAUSED, now + seconds, now)
+                await put_moment(self._database, connection, PAUSED, now + seconds, now)
 
         await self._database.transact(write)
 
     async def _paused_for(self, connection: AsyncConnection, now: float) -> float:
         """Return for how many seconds more nobody gets a turn; 0 or less: they may."""
-        seconds = await self._database.get_moment(connection, PAUSED, now) - now
+        seconds = await get_moment(self._database, connection, PAUSED, now) - now
         return seconds if seconds <= LONGEST_PAUSE else 0.0

@@ -13,6 +13,7 @@ from bot.domain.retry import RETRY_SECONDS
 from bot.errors import AnswerLost, TemporaryError
 from bot.novita.codec import Kind, Pending, Problem, Repeat
 from bot.store.coordination import Coordination
+from bot.store.moments import put_moment
 from bot.store.queue import LONGEST_PAUSE, PAUSED
 from bot.store.tables import jobs, shared
 from tests.support.jobs import Store, a_job
@@ -66,7 +67,7 @@ async def test_a_pause_that_was_made_in_the_future_holds_up_nobody(store: Store)
     job = await join(store)
     async with store.database.begin() as connection:
         later = await store.database.clock(connection) + 60
-        await store.database.put_moment(connection, PAUSED, later + 30, later)
+        await put_moment(store.database, connection, PAUSED, later + 30, later)
     assert await granted(store) == [job.id]
 
 
@@ -74,7 +75,7 @@ async def test_after_the_clock_was_set_back_a_new_pause_counts(store: Store) -> 
     await join(store)
     async with store.database.begin() as connection:
         later = await store.database.clock(connection) + HOUR
-        await store.database.put_moment(connection, PAUSED, later + 30, later)
+        await put_moment(store.database, connection, PAUSED, later + 30, later)
     await store.queue.pause(20.0)
     line = await store.queue.advance(10, 10)
     assert (line.granted, 0 < line.paused <= 20) == ([], True)
@@ -98,7 +99,7 @@ async def test_a_reserved_moment_that_was_written_in_the_future_does_not_count(s
     async with store.database.begin() as connection:
         found = (await connection.execute(sa.select(shared.c.at).where(shared.c.key == "identify"))).scalar()
         later = await store.database.clock(connection) + HOUR
-        await store.database.put_moment(connection, "identify", (found or 0) + HOUR, later)
+        await put_moment(store.database, connection, "identify", (found or 0) + HOUR, later)
     assert await coordination.reserve("identify", 5.0) == 0
 
 

@@ -28,7 +28,7 @@ class Videos:
         """Return the file itself."""
         return path
 
-    async def fitted(self, path: Path, max_bytes: int) -> Path:
+    async def fitted(self, path: Path, max_bytes: int, *, yields: bool = False) -> Path:
         """Return a smaller one."""
         smaller = path.with_name(f"fitted-{max_bytes}.mp4")
         smaller.write_bytes(bytes(max_bytes))

@@ -972,8 +972,8 @@ _mutant(
     "bot/messaging/errors.py",
     "bad-day-taken-for-a-refusal",
     "A 5xx of Discord's is a bad day, and no refusal of the place.",
-    "if error.status == 429 or error.status >= 500:\n        return TemporaryError(said, _retry_after(error))",
-    "if error.status == 429 or error.status >= 500:\n        return PermanentError(said)",
+    "        return TemporaryError(said, _retry_after(error))",
+    "        return PermanentError(said)",
     "tests/messaging/test_answers.py::test_a_bad_day_is_temporary",
 )
 _mutant(
