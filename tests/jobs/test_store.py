@@ -37,8 +37,8 @@ async def test_a_list_of_jobs_has_nobody_elses(store: Store) -> None:
 async def test_text_that_no_database_takes_is_replaced(store: Store) -> None:
     job = await store.claim((await store.accept(a_job(prompt="half \ud83d an emoji"))).id)
     assert job.request.prompt == "half \ufffd an emoji"
-    failed = await store.fail(job, "input", "a null \0, and \udc08")
-    assert failed.outcome.reason == "a null \ufffd, and \ufffd"
+    changed = await store.update(job, reason="a null \0, and \udc08")
+    assert changed.outcome.reason == "a null \ufffd, and \ufffd"
 
 
 async def test_it_is_there_after_a_restart(database_url: str) -> None:
