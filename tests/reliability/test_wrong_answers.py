@@ -52,6 +52,18 @@ ANSWERS: dict[str, dict[str, tuple[Json, str]]] = {
         "another task's end": ({"kind": "answer", "body": ANOTHER}, DONE),
         "half an emoji for a status": ({"kind": "answer", "body": r'{"task": {"status": "\ud83c"}}'}, DONE),
     },
+    **{
+        request: {
+            **{
+                f"an HTML page, {status}": (HTML | {"status": status}, DONE)
+                for status in (400, 403, 404, 405)
+            },
+            "403, code 40333": (discord(40333, 403), DONE),
+            "403, code 0": (discord(0, 403), DONE),
+            "404, code 0": (discord(0, 404), DONE),
+        }
+        for request in (POST, LOOK)
+    },
 }
 TIMES = 3
 
