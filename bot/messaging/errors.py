@@ -72,7 +72,7 @@ def _meaning(error: discord.HTTPException, refusals: Mapping[int, str]) -> Kinor
     if error.code in refusals:
         return PermanentError(said, refusals[error.code])
     if error.status == 401:
-        return AccessRefused(said)
+        return AccessRefused("Discord refuses the bot's token (401): check DISCORD_TOKEN")
     if error.status == 400 and error.code not in LATER and _is_json(error):
         return MalformedMessage(said)
     return TemporaryError(said)

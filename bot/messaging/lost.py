@@ -11,7 +11,7 @@ from discord.http import Route
 
 from bot.domain.request import InteractionRecord, LostCommand
 from bot.errors import N_, PermanentError, Refusal, TemporaryError
-from bot.messaging.errors import discord_errors
+from bot.messaging.errors import REPLY_REFUSALS, discord_errors
 from bot.ui import replies
 from bot.ui.i18n import texts
 
@@ -39,7 +39,7 @@ class LostCommands:
         )
         embed = replies.refusal_embed(refusal, texts(interaction.locale), command.prompt)
         try:
-            with suppress(PermanentError), discord_errors():  # else the token has died
+            with suppress(PermanentError), discord_errors(REPLY_REFUSALS):  # else the token has died
                 await self._privately(interaction, embed)
                 return True
             with discord_errors():

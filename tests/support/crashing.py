@@ -92,7 +92,7 @@ def wrap_store(point: Point) -> None:
     JobStore.accept = around(JobStore.accept, lambda *_: "job")  # type: ignore[method-assign]
     JobStore.claim = around(JobStore.claim, lambda *_: "claim")  # type: ignore[method-assign]
     JobStore.update = around(JobStore.update, noted)  # type: ignore[method-assign]
-    JobStore.decide = around(JobStore.decide, lambda _job_id, _again: "decision")  # type: ignore[method-assign]
+    JobStore.decide = around(JobStore.decide, lambda *_: "decision")  # type: ignore[method-assign]
     Database.open = around(Database.open, lambda: "tables")  # type: ignore[method-assign]
 
     @sa.event.listens_for(sa.engine.Engine, "commit")

@@ -85,8 +85,8 @@ async def test_every_open_job_ends_as_it_should(world: World, wire: Wire, engine
     for prompt in before.keys() - {*ENDS, GIVEN_UP}:
         assert {column: after[prompt][column] for column in before[prompt]} == before[prompt]
 
-    # One that Novita does not know, long after its time, was given up for now, and is looked for once more.
-    assert (after[GIVEN_UP]["problem"], after[GIVEN_UP]["told"]) == ("deadline", True)
+    # One that Novita does not know is lost by its own word; one that was given up is looked for once more.
+    assert (after[GIVEN_UP]["problem"], after[GIVEN_UP]["told"]) == ("task_lost", True)
     await bot.stop()
     bot.execute("UPDATE jobs SET check_at = 1 WHERE id = ?", after[GIVEN_UP]["id"])
     await bot.start()
