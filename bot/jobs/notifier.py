@@ -80,7 +80,8 @@ class Operator(Protocol):
     def alert(self, kind: str) -> None:
         """Have them told, soon, of a trouble that only they can end; once a day for each kind.
 
-        Never raises. `kind` is "token" (Discord refuses it) or "key" (Novita does).
+        Never raises. `kind` is "token" (Discord refuses it), "key" (Novita does), or "message"
+        (Discord takes one of ours in no form).
         """
 
 

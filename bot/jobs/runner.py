@@ -87,10 +87,10 @@ class JobRunner:
         self._admission = admission
         self._config = config
         self._submission = Submission(store, novita, operator)
+        self._operator = operator
         self._retries = Retries(notifier, operator)
         self._polls = Polls(novita, self._retries)
-        self._polled = 0
-        self._outdated = False
+        self._polled, self._outdated = 0, False
 
     async def drain(self, seconds: float) -> None:
         """Wait some seconds, at most, until the paid requests on their way are answered and written down."""
@@ -314,6 +314,7 @@ class JobRunner:
             except DownloadError as error:
                 return await self._store.fail(job, "video_gone", str(error), Charge.PAID)
             except MalformedMessage as error:
+                self._operator.alert("message")
                 return await self._store.fail(job, "undelivered", str(error), Charge.PAID)
             except UnseenMessage as error:
                 return await self._store.fail(job, "unseen", str(error), Charge.PAID)

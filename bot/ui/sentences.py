@@ -177,6 +177,10 @@ ALERTS: Mapping[str, str] = {
         "Novita refuses Kinora's key: nothing new is rendered, and what is paid waits until that is mended. "
         "Check NOVITA_API_KEY and the account's rights in Novita's console."
     ),
+    "message": N_(
+        "Discord finds fault with a message of Kinora's in every form, so a video that is paid for was not "
+        "brought. That is a bug: its job and Discord's code are in the log, and `/show` brings the video."
+    ),
 }
 """What the owner of the application is told, by the kind of alert."""
 

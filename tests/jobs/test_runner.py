@@ -776,6 +776,7 @@ async def test_a_message_that_discord_finds_fault_with_goes_nowhere_else(world: 
     job = await world.run(job)
     assert outcome(job) == (State.FAILED, "undelivered", Charge.PAID)
     assert world.journal.count("deliver …") == 1
+    assert world.operator.alerts == ["message"]
 
 
 async def test_what_may_be_there_already_and_cannot_be_seen_is_asked_about(world: World) -> None:

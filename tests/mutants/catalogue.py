@@ -1035,6 +1035,162 @@ _mutant(
     "tests/messaging/test_editor.py",
 )
 
+# --- places, patience, alerts -------------------------------------------------------------------------------
+
+_mutant(
+    "bot/domain/places.py",
+    "refused-place-asked-again",
+    "No place is tried twice.",
+    "gone = tried(job) | {there.place_id} | set(refused)",
+    "gone = {there.place_id} | set(refused)",
+    "tests/jobs/test_places.py",
+)
+_mutant(
+    "bot/domain/places.py",
+    "private-thread-published",
+    "From a private thread nothing goes to its parent.",
+    "ways = [there.channel_id] if job.private else",
+    "ways = [there.channel_id] if False else",
+    "tests/jobs/test_places.py",
+)
+_mutant(
+    "bot/domain/places.py",
+    "second-message-to-a-dm",
+    "A direct message has no other one beside it.",
+    "return job.destination.guild_id is not None",
+    "return True",
+    "tests/jobs/test_places.py",
+)
+_mutant(
+    "bot/domain/places.py",
+    "found-by-our-clock",
+    "A search for an earlier message begins at an id that Discord gave.",
+    'return job.destination.card_id or job.options.get("interaction") or job.source.message_id',
+    "return None",
+    "tests/jobs/test_places.py",
+)
+_mutant(
+    "bot/messaging/errors.py",
+    "unknown-code-final",
+    "A code that is not listed says nothing final of a place.",
+    "if error.code in refusals:",
+    "if error.status in (403, 404):",
+    "tests/messaging/test_errors.py",
+)
+_mutant(
+    "bot/messaging/errors.py",
+    "our-fault-repeated-for-ever",
+    "A message that Discord finds fault with is not repeated as it is.",
+    "if error.status == 400 and error.code not in LATER and _is_json(error):",
+    "if False:",
+    "tests/messaging/test_errors.py",
+)
+_mutant(
+    "bot/messaging/errors.py",
+    "page-taken-for-our-fault",
+    "A page of an edge is no fault of a message.",
+    " and _is_json(error):",
+    ":",
+    "tests/messaging/test_errors.py",
+)
+_mutant(
+    "bot/messaging/gate.py",
+    "ban-not-heard",
+    "While the address is banned, no request leaves.",
+    "if (left := self._opens - time.monotonic()) > 0:",
+    "if (left := self._opens - time.monotonic()) > 1e9:",
+    "tests/messaging/test_gate.py",
+)
+_mutant(
+    "bot/messaging/gate.py",
+    "rate-limit-taken-for-a-ban",
+    "A rate limit of Discord's own stops one route only.",
+    'if answer.status != 429 or answer.content_type == "application/json":',
+    "if answer.status != 429:",
+    "tests/messaging/test_gate.py",
+)
+_mutant(
+    "bot/jobs/retries.py",
+    "paid-given-up-after-an-hour",
+    "What is paid is never given up for want of patience.",
+    "budget = RetryBudget(lasting=job.paid if lasting is None else lasting)",
+    "budget = RetryBudget()",
+    "tests/jobs/test_patience.py::test_what_is_paid_waits_out_a_day_and_ends_well",
+)
+_mutant(
+    "bot/jobs/retries.py",
+    "nobody-woken",
+    "The next success wakes those who wait.",
+    "woken.set()",
+    "pass",
+    "tests/jobs/test_patience.py::test_the_next_success_of_another_job_wakes_those_who_wait",
+)
+_mutant(
+    "bot/jobs/retries.py",
+    "dead-token-untold",
+    "A refused token or key is told to the owner.",
+    "self._operator.alert(REFUSED[side])",
+    "pass",
+    "tests/jobs/test_patience.py::test_a_dead_token_is_an_error_and_an_alert",
+)
+_mutant(
+    "bot/domain/retry.py",
+    "slow-tries-too-often",
+    "After an hour there is a try every ten to fifteen minutes.",
+    "SLOW_SECONDS = (600.0, 900.0)",
+    "SLOW_SECONDS = (6.0, 9.0)",
+    "tests/jobs/test_patience.py::test_after_an_hour_there_is_a_try_every_ten_to_fifteen_minutes",
+)
+_mutant(
+    "bot/jobs/runner.py",
+    "late-by-our-own-word",
+    "That a render is late is said only when Novita said so.",
+    "case Pending() if elapsed > self._config.render_timeout:",
+    "case _ if elapsed > self._config.render_timeout:",
+    "tests/jobs/test_patience.py::test_past_its_time_it_is_given_up_only_on_novitas_word",
+)
+_mutant(
+    "bot/jobs/runner.py",
+    "fault-of-ours-unalerted",
+    "A message that goes in no form is told to the owner.",
+    'self._operator.alert("message")',
+    "pass",
+    "tests/jobs/test_runner.py::test_a_message_that_discord_finds_fault_with_goes_nowhere_else",
+)
+_mutant(
+    "bot/jobs/runner.py",
+    "told-without-telling",
+    "Told means that people were told.",
+    "return await self._store.update(job, fallback_reason=NOWHERE)",
+    "return await self._store.update(job, notified=True)",
+    "tests/jobs/test_patience.py::test_an_end_is_told_however_late_and_told_means_told",
+    "tests/jobs/test_runner.py",
+)
+_mutant(
+    "bot/jobs/interactions.py",
+    "unsure-taken-for-certain",
+    "An acknowledgement that broke off is refused where another database was noticed.",
+    "if await self._store.has_rival():",
+    "if False:",
+    "tests/jobs/test_acting.py::test_an_unsure_acknowledgement_is_refused_where_another_database_was_noticed",
+)
+_mutant(
+    "bot/jobs/interactions.py",
+    "anothers-card-overlooked",
+    "A command is somebody else's whose card appears.",
+    "if not await untouched():",
+    "if False:",
+    "tests/jobs/test_acting.py::test_an_unsure_acknowledgement_is_ours_unless_somebody_elses_card_appears",
+)
+_mutant(
+    "bot/domain/limits.py",
+    "shows-without-bound",
+    "One person asks for so many videos at a time.",
+    "if under_way >= self._at_once or len(begun) >= self._within:",
+    "if False:",
+    "tests/jobs/test_limits.py",
+)
+
 # --- what people wrote, and what they may -------------------------------------------------------------------
 
 FILE = "bot/ui/text.py"
