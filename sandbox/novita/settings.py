@@ -46,6 +46,8 @@ class Settings:
     """How long a link lives, rounded up to whole seconds."""
     sign_again: bool = True
     """Whether asking for the result once more gives a fresh link."""
+    escaped_links: bool = True
+    """Whether links hold `%2F` and `%40`, which their signature covers as they are written."""
     video_bytes: int | None = None
     """Make each MP4 this large with an empty `free` box at its end. None: as it is."""
     video_height: int = 1_080

@@ -215,7 +215,8 @@ class Novita:
     def _signed_path(self, task: Task) -> str:
         expires = math.ceil(self.clock.now() + self.settings.video_ttl)
         # As real ones do, the signature covers the address as it is written, %2F and %40 included.
-        path = f"/files/{task.id}/{task.id}.mp4?Expires={expires}&Credential=kinora%2Fvideos%40sandbox"
+        credential = "kinora%2Fvideos%40sandbox" if self.settings.escaped_links else "kinora"
+        path = f"/files/{task.id}/{task.id}.mp4?Expires={expires}&Credential={credential}"
         return f"{path}&Signature={self._signature(path)}"
 
     def _signature(self, path: str) -> str:
