@@ -203,11 +203,11 @@ _mutant(
     INTERACTIONS + "test_the_same_job_may_be_written_down_again",
 )
 _mutant(
-    FILE,
+    "bot/store/interactions.py",
     "inserted-by-belief",
     "Whether a row was inserted is told by what the database returns.",
-    "return (await connection.execute(statement)).first() is not None",
-    "return (await connection.execute(statement)).first() is not None or True",
+    "if (await connection.execute(statement.returning(interactions.c.id))).first() is not None:",
+    "if await connection.execute(statement):",
     INTERACTIONS + "test_an_interaction_becomes_one_job",
 )
 _mutant(
