@@ -233,6 +233,11 @@ def _problem(
     return Problem(kind, repeat, name, status, message[:500], _seconds(retry_after), may_cost)
 
 
+def _by_an_edge(status: int) -> _Verdict:
+    """Return what a page says: the request came no further, so nothing of model, key, image or task."""
+    return (Kind.LOAD if status == 429 else Kind.PROVIDER), Repeat.LATER
+
+
 def _on_submit(refusal: _Refusal) -> _Verdict:
     """Decide on the paid request: by status first, for a 5xx may hide a task that was made."""
     status, reason = refusal.status, refusal.reason
@@ -242,8 +247,8 @@ def _on_submit(refusal: _Refusal) -> _Verdict:
         return Kind.UNCLEAR, Repeat.ASK
     if status < 400:  # a redirect: the address is wrong, and nothing was carried out at it
         return Kind.PROVIDER, Repeat.NO
-    if not refusal.is_json:  # an edge's page: it came no further, and says nothing of model, key or image
-        return (Kind.LOAD if status == 429 else Kind.PROVIDER), Repeat.LATER
+    if not refusal.is_json:
+        return _by_an_edge(status)
     if reason in _ON_SUBMIT:
         return _ON_SUBMIT[reason]
     if "route not found" in refusal.message.lower():
@@ -254,7 +259,7 @@ def _on_submit(refusal: _Refusal) -> _Verdict:
 def _on_poll(refusal: _Refusal) -> _Verdict:
     """Decide on what is free: only Novita's own word speaks of task or key, and the rest is asked again."""
     if not refusal.is_json:
-        return (Kind.LOAD if refusal.status == 429 else Kind.PROVIDER), Repeat.LATER
+        return _by_an_edge(refusal.status)
     known = _ON_POLL.get(refusal.reason) or _ON_POLL_BY_STATUS.get(refusal.status)
     return known or (Kind.PROVIDER, Repeat.LATER)
 

@@ -181,6 +181,11 @@ class Database:
         return postgresql.insert(table) if self.shared else sqlite.insert(table)
 
 
+async def inserted(connection: AsyncConnection, statement: sa.Executable) -> bool:
+    """Return whether a row was inserted: by what it returns, for PostgreSQL's count of rows is not known."""
+    return (await connection.execute(statement)).first() is not None
+
+
 def _key(name: str) -> int:
     """Return the number by which PostgreSQL knows an advisory lock."""
     return zlib.crc32(f"kinora {name}".encode())

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.request import InteractionRecord, LostCommand
 from bot.errors import DuplicateInteraction
-from bot.store.database import Database
+from bot.store.database import Database, inserted
 from bot.store.rows import storable
 from bot.store.tables import drafts, interactions
 
@@ -132,8 +132,7 @@ async def act_once(
     await connection.execute(interactions.delete().where(old))
     values = storable(vars(interaction) | {"token": token, "job_id": job_id})
     statement = database.insert(interactions).values(values).on_conflict_do_nothing()
-    # By what it returns, for PostgreSQL's count of rows is not known.
-    if (await connection.execute(statement.returning(interactions.c.id))).first() is not None:
+    if await inserted(connection, statement.returning(interactions.c.id)):
         return
     acted = sa.select(interactions.c.job_id).where(interactions.c.id == interaction.id).with_for_update()
     if (await connection.execute(acted)).scalar() != job_id:

@@ -22,7 +22,7 @@ from bot.domain import places
 from bot.domain.job import ENDED, NOWHERE, TRANSITIONS, Charge, Job, QueueLease, State
 from bot.domain.request import InteractionRecord
 from bot.errors import LeaseLost, OutdatedVersion, TaskTaken
-from bot.store.database import Database
+from bot.store.database import Database, inserted
 from bot.store.interactions import PEOPLE_WAIT, UNANSWERED, act_once
 from bot.store.rows import job_of, storable, values_of
 from bot.store.tables import jobs, publications, queue, tasks
@@ -205,7 +205,7 @@ class JobStore:
 
     async def _take_task(self, connection: AsyncConnection, task_id: str, job_id: str) -> None:
         statement = self._database.insert(tasks).values(task_id=task_id, job_id=job_id)
-        if await _inserted(connection, statement.on_conflict_do_nothing().returning(tasks.c.job_id)):
+        if await inserted(connection, statement.on_conflict_do_nothing().returning(tasks.c.job_id)):
             return
         owner = sa.select(tasks.c.job_id).where(tasks.c.task_id == task_id)
         if (await connection.execute(owner)).scalar() != job_id:
@@ -214,7 +214,7 @@ class JobStore:
     async def _insert(self, connection: AsyncConnection, job: Job) -> None:
         """Write a new job down and queue it, unless that was done and only its answer lost."""
         statement = self._database.insert(jobs).values(values_of(job)).on_conflict_do_nothing()
-        if await _inserted(connection, statement.returning(jobs.c.id)):
+        if await inserted(connection, statement.returning(jobs.c.id)):
             await self._enqueue(connection, job.id)
 
     async def _enqueue(self, connection: AsyncConnection, job_id: str, afresh: bool = False) -> None:
@@ -242,11 +242,6 @@ class JobStore:
                 }
                 statement = self._database.insert(publications).values(values).on_conflict_do_nothing()
                 await connection.execute(statement)
-
-
-async def _inserted(connection: AsyncConnection, statement: sa.Executable) -> bool:
-    """Tell whether a row was inserted: by what it returns, for PostgreSQL's count of rows is not known."""
-    return (await connection.execute(statement)).first() is not None
 
 
 async def _change(

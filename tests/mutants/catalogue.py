@@ -203,19 +203,19 @@ _mutant(
     INTERACTIONS + "test_the_same_job_may_be_written_down_again",
 )
 _mutant(
-    "bot/store/interactions.py",
+    "bot/store/database.py",
     "inserted-by-belief",
     "Whether a row was inserted is told by what the database returns.",
-    "if (await connection.execute(statement.returning(interactions.c.id))).first() is not None:",
-    "if await connection.execute(statement):",
+    "return (await connection.execute(statement)).first() is not None",
+    "return (await connection.execute(statement)).first() is not None or True",
     INTERACTIONS + "test_an_interaction_becomes_one_job",
 )
 _mutant(
     FILE,
     "queued-twice",
     "A job whose acceptance is repeated is in the queue once.",
-    "if await _inserted(connection, statement.returning(jobs.c.id)):",
-    "if await _inserted(connection, statement.returning(jobs.c.id)) or True:",
+    "if await inserted(connection, statement.returning(jobs.c.id)):",
+    "if await inserted(connection, statement.returning(jobs.c.id)) or True:",
     INTERACTIONS + "test_an_acceptance_whose_answer_was_lost_is_one",
 )
 _mutant(
@@ -531,16 +531,16 @@ _mutant(
     FILE,
     "edges-page-retires-a-model",
     "An edge's page on a submit speaks of neither model, key nor image.",
-    "if not refusal.is_json:  # an edge's page: it came no further, and says nothing of model, key or image",
-    "if False:",
+    "return _by_an_edge(status)",
+    "pass",
     CODEC + "test_answers_without_a_known_reason",
 )
 _mutant(
     FILE,
     "edges-page-speaks-of-the-key",
     "An edge's page on a poll speaks of neither task nor key.",
-    "if not refusal.is_json:\n        return (Kind.LOAD if refusal.status == 429",
-    "if False:\n        return (Kind.LOAD if refusal.status == 429",
+    "return _by_an_edge(refusal.status)",
+    "pass",
     CODEC + "test_a_poll_that_failed",
 )
 _mutant(

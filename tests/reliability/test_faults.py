@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -82,6 +83,9 @@ class Fault:
         return {**REQUESTS[self.request], **KINDS[self.kind], "times": self.times}
 
 
+F = TypeVar("F", bound=Fault)
+
+
 def faults(request: str) -> list[Fault]:
     """List a request's experiments; what is not repeated when it fails cannot fail three times."""
     often = [BUSY] if request == PAY else [kind for kind in KINDS if kind not in SLOW]
@@ -102,16 +106,21 @@ def expected(fault: Fault) -> tuple[str, str]:
 
 @pytest.mark.parametrize("request_", REQUESTS)
 async def test_a_fault_costs_nobody_anything(worlds: Worlds, request_: str) -> None:
+    await at_once(worlds, chosen(request_), _meet)
+
+
+async def at_once(worlds: Worlds, faults: Sequence[F], meet: Callable[[World, F], Awaitable[None]]) -> None:
+    """Make experiments at once, each in a world of its own, and say of all what went wrong."""
     results = await asyncio.gather(
         *(
-            worlds.run(lambda world, fault=fault: _meet(world, fault), impatient=fault.kind == SILENCE)  # type: ignore[misc]
-            for fault in chosen(request_)
+            worlds.run(lambda world, fault=fault: meet(world, fault), impatient=fault.kind == SILENCE)  # type: ignore[misc]
+            for fault in faults
         ),
         return_exceptions=True,
     )
     problems = [
         f"{fault.key}: {result!r}"
-        for fault, result in zip(chosen(request_), results, strict=True)
+        for fault, result in zip(faults, results, strict=True)
         if isinstance(result, BaseException)
     ]
     assert not problems, "\n\n".join(problems)

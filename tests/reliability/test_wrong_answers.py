@@ -5,14 +5,13 @@ As in `test_faults`, a request's experiments are one test, each in a sandbox of 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 
 import pytest
 
 from tests.reliability.page import settle
-from tests.reliability.test_faults import PAY, REQUESTS, Fault, Json, _job
+from tests.reliability.test_faults import PAY, REQUESTS, Fault, Json, _job, at_once
 from tests.reliability.worlds import World, Worlds
 
 HTML: Json = {"kind": "answer", "body": "<html>Access denied</html>", "content_type": "text/html"}
@@ -89,17 +88,7 @@ KEYS = [wrong.key for wrong in WRONG]
 
 @pytest.mark.parametrize("request_", ANSWERS)
 async def test_a_wrong_answer_costs_nobody_anything(worlds: Worlds, request_: str) -> None:
-    chosen = [wrong for wrong in WRONG if wrong.request == request_]
-    results = await asyncio.gather(
-        *(worlds.run(lambda world, wrong=wrong: _meet(world, wrong)) for wrong in chosen),  # type: ignore[misc]
-        return_exceptions=True,
-    )
-    problems = [
-        f"{wrong.key}: {result!r}"
-        for wrong, result in zip(chosen, results, strict=True)
-        if isinstance(result, BaseException)
-    ]
-    assert not problems, "\n\n".join(problems)
+    await at_once(worlds, [wrong for wrong in WRONG if wrong.request == request_], _meet)
 
 
 async def _meet(world: World, wrong: Wrong) -> None:
