@@ -44,6 +44,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 ENDED = frozenset({State.DELIVERED, State.UNCONFIRMED, State.FAILED, State.CANCELLED})
 UNPAID = frozenset({State.ACCEPTED, State.FAILED, State.CANCELLED})
 """The states in which a job is paid only if its `charge` says so."""
+KEPT_OPTIONS = frozenset({"sound", "end_image"})
+"""The options that say what is rendered, and so are those of a job that renders the same again."""
 NOWHERE = "nowhere"
 """The fallback reason of a job whose end no place takes: people were not told of it, and cannot be."""
 
@@ -141,7 +143,8 @@ class Job:
     """One row of the jobs table; times are seconds since the epoch (UTC).
 
     `fencing_token` names the run that owns the row. `wallet_id` says whose money pays, fixed at acceptance.
-    `options` are what has no column of its own: see `domain.places`.
+    `options` are what has no column of its own: see `domain.places`, and `end_image` (a `SourceImage`'s
+    fields) and `sound`.
     """
 
     id: str
@@ -160,6 +163,13 @@ class Job:
     batch_id: str | None = None
     ordinal: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def end_source(self) -> SourceImage | None:
+        """Return the image that the video is to end with, if it is to end with one."""
+        if (found := self.options.get("end_image")) is None:
+            return None
+        return SourceImage(**{**found, "changes": tuple(found.get("changes", ()))})
 
     @property
     def private(self) -> bool:
@@ -229,7 +239,8 @@ def rendered_again(job: Job) -> Job:
             parent_channel_id=parent,
             upload_limit=there.upload_limit,
         ),
-        options={"private": job.private},
+        options={name: value for name, value in job.options.items() if name in KEPT_OPTIONS}
+        | {"private": job.private},
     )
 
 

@@ -8,19 +8,23 @@ from typing import Literal
 MAX_SOURCE_BYTES = 25 * 2**20
 """The largest file that is downloaded to make an image of."""
 
+DEFAULT_CFG_SCALE = 0.5
+"""Novita's own default, for those who do not say."""
+
 ImageFormat = Literal["jpeg", "png"]
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """What one render is to be: `duration` is in seconds, `price` in 1/10000 USD."""
+    """What one render is to be: `duration` in seconds, `price`, with its `sound`, in 1/10000 USD."""
 
     model: str
     prompt: str
     duration: int
     price: int
     negative_prompt: str = ""
-    cfg_scale: float = 0.5
+    cfg_scale: float = DEFAULT_CFG_SCALE
+    sound: bool = False
 
 
 @dataclass(frozen=True)

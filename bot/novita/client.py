@@ -6,7 +6,7 @@ import base64
 import os
 import zlib
 from collections.abc import AsyncIterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import aiohttp
 
@@ -78,22 +78,33 @@ class NovitaClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AnswerLost(type(error).__name__) from None
 
+    async def probe(self, model: Model) -> codec.Probed:
+        """Ask whether a model is served, by a request that lacks image and prompt; raises `AnswerLost`.
+
+        That it costs nothing is inferred from what a refusal for its input costs: nowhere is it documented.
+        """
+        body = codec.probe_body(model)
+        status, text, _ = await self._ask("POST", f"/v3/async/{model.name}", data=body)
+        return codec.read_probe(status, text)
+
     async def result(self, task_id: str) -> Pending | Succeeded | TaskFailed | Problem:
         """Ask how a task stands. Free, and safe to repeat; raises `AnswerLost` when the line is bad."""
-        status, text, retry_after = await self._get("/v3/async/task-result", {"task_id": task_id})
+        path = "/v3/async/task-result"
+        status, text, retry_after = await self._ask("GET", path, params={"task_id": task_id})
         return codec.read_result(status, text, retry_after, task_id)
 
     async def balance(self) -> int | Problem:
         """Ask what can be spent, in 1/10000 USD: the free way to check the key. Raises `AnswerLost`."""
-        status, text, _ = await self._get("/openapi/v1/billing/balance/detail", {})
+        status, text, _ = await self._ask("GET", "/openapi/v1/billing/balance/detail")
         return codec.read_balance(status, text)
 
-    async def _get(self, path: str, query: dict[str, str]) -> tuple[int, str, str | None]:
-        # Content-Type is listed as required even on these GETs.
+    async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, str, str | None]:
+        """Send what is free; return the status, the text and Retry-After."""
+        # Content-Type is listed as required even on GETs.
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._polls.get(
-                self._base + path, params=query, headers=headers, allow_redirects=False
+            async with self._polls.request(
+                method, self._base + path, headers=headers, allow_redirects=False, **options
             ) as response:
                 text = await _text(response)
                 return response.status, text, response.headers.get("Retry-After")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.request import RenderRequest
+from bot.domain.request import DEFAULT_CFG_SCALE, RenderRequest
 from bot.domain.text import plain, storable
 from bot.novita.models import Model
 
@@ -23,20 +23,30 @@ from bot.novita.models import Model
 def submit_frame(model: Model, request: RenderRequest, mime: str) -> tuple[bytes, bytes]:
     """Build the submit body around the place where the image's base64 goes: `(before, after)`.
 
-    The image is streamed in between from disk, so that memory does not grow with it.
+    The image is streamed in between from disk, so that memory does not grow with it. What sets the price is
+    always said; what is as Novita has it by default is left out, for a model may not know it (Kling's own 2.x
+    refuses `cfg_scale`).
     """
     fields: dict[str, object] = {
         "prompt": request.prompt,
         "duration": str(request.duration) if model.duration_type == "string" else request.duration,
-        "cfg_scale": request.cfg_scale,
         **model.extra,
     }
+    if model.makes_sound:
+        fields["sound"] = request.sound
+    if request.cfg_scale != DEFAULT_CFG_SCALE:
+        fields["cfg_scale"] = request.cfg_scale
     if request.negative_prompt:
         fields["negative_prompt"] = request.negative_prompt
     prefix = f"data:{mime};base64," if model.image_encoding == "data_uri" else ""
     before = '{"image": "' + prefix
     after = '", ' + json.dumps(fields)[1:]
     return before.encode(), after.encode()
+
+
+def probe_body(model: Model) -> bytes:
+    """Build a body that the model's path refuses for what it lacks, if it is served at all."""
+    return b"{}"
 
 
 # --- answers ------------------------------------------------------------------------------------------------
@@ -207,6 +217,28 @@ def read_balance(status: int, body: str) -> int | Problem:
             int(amount) if amount is not None else Problem(Kind.UNCLEAR, Repeat.LATER, "NO_BALANCE", status)
         )
     return _problem(status, body, None, _on_poll)
+
+
+class Probed(StrEnum):
+    """What a request without image and prompt tells of a model's path."""
+
+    ALIVE = "alive"  # it is served: the request was refused for what it lacks
+    GONE = "gone"  # it is not
+    TASK = "task"  # a task was made of it, which may cost something: never ask so again
+    UNCLEAR = "unclear"  # nothing
+
+
+def read_probe(status: int, body: str) -> Probed:
+    """Understand the answer to what no model can carry out; only Novita's own JSON says anything."""
+    if 200 <= status < 300:
+        return Probed.TASK
+    data = _json_object(body)
+    problem = _problem(status, body, None, _on_submit)
+    if data and status == 404 and problem.kind is Kind.RETIRED:
+        return Probed.GONE
+    if data and status == 400 and problem.kind is Kind.INPUT:
+        return Probed.ALIVE
+    return Probed.UNCLEAR
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 UNITS_PER_DOLLAR = 10_000
 """Money is counted in 1/10000 USD, the unit of Novita's balance endpoint."""
+
+Encoding = Literal["base64", "data_uri", "url"]
+"""How an image is put into the request: bare base64, a data URI, or an https address to fetch it from."""
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
 
 @dataclass(frozen=True)
@@ -17,17 +21,21 @@ class Model:
     """One image-to-video model.
 
     `name` is its path under `/v3/async/`; `durations` are seconds, sent as `duration_type`; `extra` is sent
-    with every request as it is; the price is an estimate in dollars a second (Novita's pages state none for
-    these models); `typical_seconds` is how long a 5 s render is reported to take.
+    with every request as it is; the prices are estimates in dollars a second (Novita's pages state none for
+    these models), one of them with sound, None where the model makes none; `image_encoding` is the one that
+    documents or clients speak of; `typical_seconds` is how long a 5 s render is reported to take.
     """
 
     name: str
     title: str
-    image_encoding: Literal["base64", "data_uri"]
+    image_encoding: Encoding
     durations: tuple[int, ...]
     duration_type: Literal["string", "integer"]
     dollars_per_second: Decimal
     typical_seconds: int
+    resolution: str = "1080p"
+    end_image: bool = False
+    sound_dollars_per_second: Decimal | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     max_prompt: int = 2500
     max_image_bytes: int = 7_000_000
@@ -36,9 +44,20 @@ class Model:
     retired: date | None = None
     replacement: str | None = None
 
-    def price(self, seconds: int) -> int:
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """List the ways to send an image, the likeliest first."""
+        return (self.image_encoding, *(way for way in ENCODINGS if way != self.image_encoding))
+
+    @property
+    def makes_sound(self) -> bool:
+        """Return whether a video may come with sound."""
+        return self.sound_dollars_per_second is not None
+
+    def price(self, seconds: int, sound: bool = False) -> int:
         """Return a render's estimated price in 1/10000 USD."""
-        return int((self.dollars_per_second * seconds * UNITS_PER_DOLLAR).to_integral_value())
+        a_second = self.sound_dollars_per_second if sound else None
+        return int(((a_second or self.dollars_per_second) * seconds * UNITS_PER_DOLLAR).to_integral_value())
 
 
 _KLING_3 = Model(
@@ -49,7 +68,7 @@ _KLING_3 = Model(
     duration_type="integer",
     dollars_per_second=Decimal(0),
     typical_seconds=120,
-    extra={"sound": False},
+    end_image=True,
 )
 
 # The seed's model stays the default although Novita announced its retirement for 2026-07-22 (changelog of
@@ -75,12 +94,15 @@ CATALOGUE: Mapping[str, Model] = {
             name="kling-v3.0-std-i2v",
             title="Kling 3.0 Standard",
             dollars_per_second=Decimal("0.084"),
+            sound_dollars_per_second=Decimal("0.126"),
+            resolution="720p",
         ),
         replace(
             _KLING_3,
             name="kling-v3.0-pro-i2v",
             title="Kling 3.0 Pro",
             dollars_per_second=Decimal("0.112"),
+            sound_dollars_per_second=Decimal("0.168"),
         ),
     )
 }

@@ -32,7 +32,8 @@ def job_of(row: sa.RowMapping) -> Job:
             **{
                 name: value[name]
                 for name in ("model", "prompt", "duration", "price", "negative_prompt", "cfg_scale")
-            }
+            },
+            sound=bool(value["options"].get("sound")),
         ),
         source=SourceImage(
             url=value["source_url"],
@@ -58,6 +59,7 @@ def values_of(job: Job) -> dict[str, Any]:
     """Return a job's columns by their keys."""
     parts = (job.request, job.destination, job.admission, job.task, job.outcome)
     values = {name: value for part in parts for name, value in vars(part).items()}
+    sound = {"sound": True} if values.pop("sound") else {}
     values |= {
         "id": job.id,
         "state": job.state,
@@ -67,7 +69,7 @@ def values_of(job: Job) -> dict[str, Any]:
         "wallet_id": job.wallet_id,
         "batch_id": job.batch_id,
         "ordinal": job.ordinal,
-        "options": dict(job.options),
+        "options": {**job.options, **sound},
         "source_url": job.source.url,
         "source_image": " ".join((job.source.format, *job.source.changes)),
         "source_channel_id": job.source.channel_id,

@@ -57,7 +57,11 @@ def test_what_the_model_does_not_take_is_refused(changes: dict[str, Any], says: 
 def test_what_the_model_takes_is_taken_as_it_is(changes: dict[str, Any]) -> None:
     asked = PLAIN | changes
     request = checks.request(**asked)
-    assert vars(request) == asked | {"model": MODEL.name, "price": MODEL.price(asked["duration"])}
+    assert vars(request) == asked | {
+        "model": MODEL.name,
+        "price": MODEL.price(asked["duration"]),
+        "sound": False,
+    }
 
 
 def test_a_model_that_is_not_on_offer_is_refused() -> None:

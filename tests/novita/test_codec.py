@@ -12,12 +12,14 @@ from bot.domain.request import RenderRequest
 from bot.novita.codec import (
     Kind,
     Pending,
+    Probed,
     Problem,
     Repeat,
     Submitted,
     Succeeded,
     TaskFailed,
     read_balance,
+    read_probe,
     read_result,
     read_submit,
     submit_frame,
@@ -36,7 +38,6 @@ def test_the_seed_models_body_is_the_seed_pages() -> None:
         "image": "c3RpbGw=",  # raw base64, no data: prefix
         "prompt": "a cat",
         "duration": "10",  # a string
-        "cfg_scale": 0.5,
         "mode": "pro",
     }
 
@@ -53,12 +54,42 @@ def test_its_siblings_differ_as_their_pages_say() -> None:
     }
 
 
+@pytest.mark.parametrize("sound", [False, True])
+def test_sound_is_said_where_a_model_makes_it_and_costs_its_own(sound: bool) -> None:
+    sent = body("kling-v3.0-std-i2v", RenderRequest("", "a cat", 5, 0, sound=sound))
+    assert sent["sound"] is sound
+    assert CATALOGUE["kling-v3.0-std-i2v"].price(5, sound) == (6300 if sound else 4200)
+    assert "sound" not in body("kling-2.5-turbo-i2v", RenderRequest("", "a cat", 5, 0, sound=sound))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "said"),
+    [
+        (400, '{"code":400,"reason":"INVALID_REQUEST_BODY","message":"prompt: is required"}', Probed.ALIVE),
+        (404, '{"code":404,"message":"route not found"}', Probed.GONE),
+        (404, '{"code":404,"reason":"API_NOT_FOUND","message":""}', Probed.GONE),
+        (200, '{"task_id":"t-1"}', Probed.TASK),
+        (200, "", Probed.TASK),
+        (404, "<html>404 page not found</html>", Probed.UNCLEAR),
+        (404, "route not found", Probed.UNCLEAR),
+        (400, "<html>400</html>", Probed.UNCLEAR),
+        (400, '{"reason":"MISSING_API_KEY"}', Probed.UNCLEAR),
+        (403, '{"reason":"ACCESS_DENY"}', Probed.UNCLEAR),
+        (429, '{"reason":"RATE_LIMIT_EXCEEDED"}', Probed.UNCLEAR),
+        (500, '{"reason":"CREATE_TASK_FAILED"}', Probed.UNCLEAR),
+        (404, '{"reason":"TASK_NOT_FOUND"}', Probed.UNCLEAR),
+    ],
+)
+def test_a_probe_tells_only_what_novita_itself_says(status: int, answer: str, said: Probed) -> None:
+    assert read_probe(status, answer) is said
+
+
 @given(prompt=st.text(max_size=200), negative=st.text(max_size=50), cfg=st.floats(0, 1))
 def test_whatever_the_prompt_holds_the_body_is_json_and_whole(prompt: str, negative: str, cfg: float) -> None:
     sent = body("kling-2.5-turbo-i2v", RenderRequest("", prompt, 5, 0, negative, cfg))
     assert sent["prompt"] == prompt
     assert sent.get("negative_prompt", "") == negative
-    assert sent["cfg_scale"] == cfg
+    assert sent.get("cfg_scale", 0.5) == cfg
 
 
 def test_prices_are_estimates_in_ten_thousandths() -> None:
