@@ -5,6 +5,7 @@ way Discord could count them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from bot.domain.text import storable
 
@@ -24,6 +25,7 @@ def clean(text: str) -> str:
     return storable(text).strip()
 
 
+@lru_cache(maxsize=256)  # a card is painted many times over, with the same prompt
 def escape(text: str) -> str:
     """Return untrusted text so that it shows as what it is: no mention, no markup, no turned direction."""
     shown = _UNSEEN.sub(lambda m: m[0] if m[0] == _JOINER else "", clean(text))
