@@ -10,7 +10,7 @@ import pytest
 from sandbox.client import Person, Sandbox
 from tests.support.kinora import ON_POSTGRES, ON_SQLITE, ONLINE, Kinora, NewKinora
 from tests.support.postgres import Postgres
-from tests.support.steps import animate, assert_same_video, video_in
+from tests.support.steps import an_image, animate, assert_same_video, video_in
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +89,34 @@ async def test_novita_away_at_the_start_is_only_a_warning(sandbox: Sandbox, new_
     assert "key: not checked" in kinora.text
 
 
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [("error", 403, "ACCESS_DENY"), ("error", 403, "API_NOT_ALLOWED"), ("html", 403, ""), ("html", 401, "")],
+)
+async def test_a_balance_page_that_may_not_be_seen_is_only_a_warning(
+    sandbox: Sandbox, new_kinora: NewKinora, kind: str, status: int, reason: str
+) -> None:
+    await sandbox.faults.add("novita", kind, path="/balance/", status=status, reason=reason, times=0)
+    kinora = await new_kinora().start(online=False)
+    await kinora.wait_for_log("key: not checked")
+    await kinora.wait_for_log("token: fine")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(401, ""), (401, "SOMETHING_NEW"), (403, "INVALID_API_KEY"), (400, "FAILED_TO_AUTH")],
+)
+async def test_a_key_that_is_none_stops_the_start(
+    sandbox: Sandbox, new_kinora: NewKinora, status: int, reason: str
+) -> None:
+    await sandbox.faults.add("novita", "error", path="/balance/", status=status, reason=reason, times=0)
+    kinora = await new_kinora().start(online=False)
+    assert await kinora.wait() == 2
+    assert "NOVITA_API_KEY is refused by Novita" in kinora.log[-1]
+
+
 async def test_commands_that_cannot_be_synced_leave_the_bot_running(
     sandbox: Sandbox, new_kinora: NewKinora
 ) -> None:
@@ -132,6 +160,22 @@ async def test_health_is_told_to_a_container(kinora: Kinora) -> None:
     assert await health() == 1
 
 
+@ON_SQLITE
+async def test_a_database_file_that_was_deleted_is_not_paid_on(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    card = await animate(mia, "stills", "Before")
+    await video_in(mia, card.id)
+    (kinora.folder / "data/kinora.db").unlink()
+    run = await mia.run("animate", "Lounge", {"prompt": "After"}, files={"image": ("still.png", an_image())})
+    await run.wait_acknowledged()
+    refused = await mia.wait_for_message("Lounge", lambda m: m.ephemeral and not m.deferred, 30)
+    assert "Nothing was charged" in refused.text
+    assert [p["prompt"] for p in await sandbox.novita.payments()] == ["Before"]
+    (said,) = [line for line in kinora.log if "was deleted or replaced" in line]
+    assert "ERROR" in said
+
+
 # --- databases and roles ------------------------------------------------------------------------------------
 
 
@@ -155,20 +199,31 @@ async def test_a_part_of_the_bot_needs_a_database_to_share(new_kinora: NewKinora
     ]
 
 
-async def assert_refused(kinora: Kinora, *says: str) -> None:
+async def assert_refused(kinora: Kinora, says: str) -> None:
     """Start a bot whose database cannot be used: one sentence that says why, and no password."""
     assert await (await kinora.start(online=False)).wait() == 2
     (line,) = kinora.log
     assert line.startswith("Kinora cannot start: the database cannot be used: ")
-    for words in says:
-        assert words in line
+    assert says in line
     assert "hunter2" not in line
 
 
 @ON_SQLITE
-async def test_a_database_server_that_is_not_there(new_kinora: NewKinora, unused_tcp_port: int) -> None:
+async def test_a_stop_ends_the_wait_for_a_database_server(
+    new_kinora: NewKinora, unused_tcp_port: int
+) -> None:
     url = f"postgresql://kinora:hunter2@127.0.0.1:{unused_tcp_port}/kinora"
-    await assert_refused(new_kinora(DATABASE_URL=url), "Connection refused", "127.0.0.1")
+    kinora = await new_kinora(DATABASE_URL=url).start(online=False)
+    await kinora.wait_for_log("waiting for it")
+    assert await kinora.stop() == 0
+    (waits,) = [line for line in kinora.log if "waiting for it" in line]
+    assert "Connection refused" in waits
+    assert "hunter2" not in kinora.text
+
+
+@ON_POSTGRES
+async def test_a_database_that_does_not_exist(new_kinora: NewKinora, engine: Postgres) -> None:
+    await assert_refused(new_kinora(DATABASE_URL=engine.url("nobody")), "does not exist")
 
 
 @ON_POSTGRES
