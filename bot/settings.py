@@ -34,6 +34,10 @@ class Shards:
         """List this process's shards."""
         return list(range(self.first, self.last + 1))
 
+    def __str__(self) -> str:
+        first_to_last = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{first_to_last}/{self.count}"
+
 
 @dataclass(frozen=True)
 class Settings:

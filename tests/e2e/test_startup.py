@@ -7,10 +7,11 @@ import re
 
 import pytest
 
+from bot.domain.gateway import RESERVE
 from sandbox.client import Person, Sandbox
 from tests.support.kinora import ON_POSTGRES, ON_SQLITE, ONLINE, Kinora, NewKinora
 from tests.support.postgres import Postgres
-from tests.support.steps import an_image, animate, assert_same_video, video_in
+from tests.support.steps import an_image, animate, assert_same_video, card_says, video_in
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +20,14 @@ def warm() -> None:
 
 
 async def test_each_check_is_one_line(kinora: Kinora) -> None:
-    said = [re.sub(r"^.*?: |(?<=synced: )/.*", "", line) for line in kinora.log]
+    said = [re.sub(r"^.*?: |(?<=synced: )/.*|\d+(?= of 1000)", "", line) for line in kinora.log]
     assert said == [
         "database: ready",
         "key: fine, balance $100.00",
         "commands: synced: ",
         "token: fine, this is kinora",
         "jobs: 0 taken up again",
+        "gateway:  of 1000 session starts left, all of them again in 24.0 hours",
         "online: in 1 server",
     ]
 
@@ -145,6 +147,54 @@ async def test_the_gateway_may_come_and_go(sandbox: Sandbox, kinora: Kinora, mia
     await kinora.wait_for_log("online: in", since)
     card = await animate(mia, "stills")
     await assert_same_video(sandbox, await video_in(mia, card.id))
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (4004, "DISCORD_TOKEN is refused by Discord's gateway (close code 4004, authentication failed)"),
+        (4011, "KINORA_SHARDS=0/1 is refused by Discord's gateway (close code 4011, sharding required): "),
+        (4012, "Discord's gateway closed the connection for good (close code 4012, invalid API version)."),
+        (4014, "the intents are refused by Discord's gateway (close code 4014, disallowed intents)"),
+    ],
+)
+async def test_a_connection_closed_for_good_is_named_for_what_it_is(
+    sandbox: Sandbox, kinora: Kinora, code: int, says: str
+) -> None:
+    await sandbox.discord.settings(shards=3)  # it has grown since the start
+    await sandbox.discord.close_gateway(code)
+    assert await kinora.wait() == 2
+    assert says in kinora.log[-1]
+    assert ("KINORA_SHARDS=0-2/3" in kinora.log[-1]) is (code == 4011)
+
+
+@ON_SQLITE
+async def test_the_same_is_said_of_one_shard_of_many(sandbox: Sandbox, new_kinora: NewKinora) -> None:
+    await sandbox.discord.settings(shards=2)
+    kinora = await new_kinora(KINORA_SHARDS="0/2").start()
+    await sandbox.discord.close_gateway(4010)
+    assert await kinora.wait() == 2
+    assert "KINORA_SHARDS=0/2 is refused" in kinora.log[-1]
+    assert "KINORA_SHARDS=0-1/2" in kinora.log[-1]
+
+
+@ON_SQLITE
+async def test_the_last_session_starts_are_kept_and_what_is_open_is_delivered(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.novita.settings(render_seconds=600)
+    card = await animate(mia, "stills")
+    await card_says(mia, card, "Rendering")
+    await kinora.kill()
+    await sandbox.discord.settings(sessions_remaining=RESERVE)
+    await sandbox.novita.forward(3600)
+    since = len(kinora.log)
+    await kinora.start(online=False)
+    await kinora.wait_for_log("gateway: not connected", since)
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+    state = await sandbox.discord.state()
+    assert not any(session["connected"] for session in state["gateway"]["sessions"])
 
 
 @ON_SQLITE
