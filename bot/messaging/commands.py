@@ -52,7 +52,7 @@ def _where_asked(command: Part, wanted: Part) -> Part:
 
 def _normal(part: Part) -> Part:
     """Return a command, an option or a choice in the one form."""
-    normal = {}
+    normal: Part = {}
     for key, value in part.items():
         if key in ONLY_DISCORDS or value in (None, "", [], {}) or DEFAULTS.get(key) is value:
             continue

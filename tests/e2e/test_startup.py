@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.domain.gateway import RESERVE
@@ -125,6 +127,33 @@ async def test_commands_that_cannot_be_synced_leave_the_bot_running(
     await sandbox.faults.add("discord", "error", method="PUT", path="/commands$", status=503, times=0)
     kinora = await new_kinora().start()
     assert any("commands: not synced" in line and "ERROR" in line for line in kinora.log)
+
+
+@ON_SQLITE
+async def test_commands_that_were_changed_by_hand_are_synced_again(sandbox: Sandbox, kinora: Kinora) -> None:
+    state = await sandbox.discord.state()
+    animate_id, options = next((c["id"], c["options"]) for c in state["commands"] if c["name"] == "animate")
+    await kinora.stop()
+    await kinora.start()
+    assert any("commands: unchanged" in line for line in kinora.log)
+    api, token = sandbox.environment["discord_api_url"], sandbox.environment["discord_token"]
+    url = f"{api}/applications/{state['application_id']}/commands/{animate_id}"
+    fewer = {"options": options[:-1]}
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bot {token}"}) as session,
+        session.patch(url, json=fewer) as answer,
+    ):
+        assert answer.status == 200
+    await kinora.stop()
+    since = len(kinora.log)
+    await kinora.start()
+    assert any("commands: synced" in line for line in kinora.log[since:])
+    assert await commands(sandbox) == state["commands"]
+
+
+async def commands(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """List what Discord has."""
+    return [*(await sandbox.discord.state())["commands"]]
 
 
 async def test_the_gateway_away_at_the_start_is_waited_for(
