@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 import pkgutil
 from collections.abc import Awaitable, Callable
@@ -224,10 +226,14 @@ class Kinora(commands.Bot):
         """Tell Discord, unless it has these very commands: from an earlier start, or another process."""
         ours = [command.to_dict(self.tree) for command in self.tree.get_commands()]
         names = ", ".join(f"/{command['name']}" for command in ours)
-        if same_commands(await self._known_commands(), ours):
+        key = f"commands of {self.application_id}"
+        digest = hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
+        told_before = await self._coordination.recall(key) == digest
+        if told_before and same_commands(await self._known_commands(), ours):
             log.info("commands: unchanged: %s", names)
             return
         await self.tree.sync()
+        await self._coordination.remember(key, digest)
         log.info("commands: synced: %s", names)
 
     async def _known_commands(self) -> object:

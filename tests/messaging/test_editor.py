@@ -163,6 +163,25 @@ async def test_too_many_edits_of_old_messages_keep_the_whole_channel_waiting(pau
     assert pauses == [6.0, 12.0, 24.0]
 
 
+async def test_nobody_has_a_turn_during_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editor_module, "SETTLING", 0.001)
+    lane, card, paused = Lane(), Card(OLD_SECONDS + 60), asyncio.Event()
+
+    def pause(_: float | None) -> float:
+        paused.set()
+        return 3600.0
+
+    monkeypatch.setattr(lane, "pause", pause)
+    card.troubles.append(refused(429, 30046))
+    editor = MessageEditor(cast(Any, card), lane, no_reply)
+    editor.want(look("Failed"))
+    await paused.wait()
+    await asyncio.sleep(0)
+    assert lane.turn.locked()
+    await editor.close()
+    assert not lane.turn.locked()
+
+
 def test_a_lanes_pause_is_bounded_and_forgotten() -> None:
     lane = Lane()
     assert [lane.pause(None) for _ in range(5)] == [6.0, 12.0, 24.0, 48.0, 60.0]
