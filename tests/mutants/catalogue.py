@@ -1643,7 +1643,7 @@ _mutant(
 _mutant(
     "bot/__main__.py",
     "health-imports-the-bot",
-    "`health` imports only what it needs.",
+    "The command `health` imports only what it needs.",
     "from bot import health, settings\n",
     "import bot.app\nfrom bot import health, settings\n",
     "tests/test_health.py::test_the_look_imports_only_what_it_needs",
