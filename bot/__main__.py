@@ -8,22 +8,22 @@ connected (for containers).
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import time
 
-from bot import logs, settings
-from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, import_sqlite, migrate, run
+# Whatever needs more is imported when a command does: `health` is run every half minute.
+from bot import health, settings
 from bot.errors import SettingsError, StartupError
 
+ROLES = ("all", "gateway", "worker")
+"""What `bot.app.Role` knows."""
 USAGE = "usage: python -m bot [gateway | worker | migrate | import-sqlite sqlite:///FILE | health]"
 
 
 def main(arguments: list[str]) -> int:
     """Run a command; return 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
-    command, *rest = arguments or [Role.ALL]
+    command, *rest = arguments or ["all"]
     command = "import-sqlite" if command == "move" else command
-    if command not in (*Role, "migrate", "import-sqlite", "health") or len(rest) != (
+    if command not in (*ROLES, "migrate", "import-sqlite", "health") or len(rest) != (
         command == "import-sqlite"
     ):
         print(USAGE, file=sys.stderr)
@@ -35,8 +35,21 @@ def main(arguments: list[str]) -> int:
             "Kinora cannot start:", *(f"  {mistake}" for mistake in error.mistakes), sep="\n", file=sys.stderr
         )
         return 2
-    if command == "health":
-        return _health(chosen)
+    return _health(chosen) if command == "health" else _start(command, rest, chosen)
+
+
+def _health(chosen: settings.Settings) -> int:
+    healthy = health.HealthFile(chosen.data_dir).is_fresh()
+    print("connected" if healthy else "not connected to Discord")
+    return 0 if healthy else 1
+
+
+def _start(command: str, rest: list[str], chosen: settings.Settings) -> int:
+    import asyncio
+
+    from bot import logs
+    from bot.app import Role, import_sqlite, migrate, run
+
     logs.set_up(chosen.log_level, chosen.secrets)
     try:
         if command == "migrate":
@@ -50,16 +63,6 @@ def main(arguments: list[str]) -> int:
         print(f"Kinora cannot start: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _health(chosen: settings.Settings) -> int:
-    try:
-        age = time.time() - (chosen.data_dir / HEALTH_FILE).stat().st_mtime
-    except FileNotFoundError:
-        age = float("inf")
-    healthy = age < 3 * HEALTH_SECONDS
-    print("connected" if healthy else "not connected to Discord")
-    return 0 if healthy else 1
 
 
 if __name__ == "__main__":

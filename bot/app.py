@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import time
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from bot.errors import AnswerLost, StartupError
 from bot.files.download import Downloader
 from bot.files.images import Images
 from bot.files.videos import Videos
+from bot.health import HEALTH_SECONDS, HealthFile
 from bot.jobs.admission import Admission
 from bot.jobs.fencing import Fence
 from bot.jobs.interactions import Interactions
@@ -45,12 +45,12 @@ from bot.store.jobs import JobStore
 from bot.store.queue import QueueStore
 from bot.store.sqlite_import import import_sqlite
 
-__all__ = ["HEALTH_FILE", "HEALTH_SECONDS", "Role", "import_sqlite", "migrate", "run"]
+__all__ = ["Role", "import_sqlite", "migrate", "run"]
 
 log = logging.getLogger(__name__)
 
-HEALTH_FILE = "alive"
-HEALTH_SECONDS = 20.0
+NO_KEY = frozenset({"MISSING_API_KEY", "INVALID_API_KEY", "FAILED_TO_AUTH"})
+"""Novita's names for a key that is none; a 403 otherwise speaks of the balance page, or is an edge's."""
 
 
 class Role(StrEnum):
@@ -103,8 +103,8 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     """
     models = catalogue(settings.prices)
     database = Database(settings.database_url)
-    await database.open()
     stack.push_async_callback(database.close)
+    await database.open()
     log.info("database: ready")
     store, coordination = JobStore(database), Coordination(database)
     folder = _work_folder(settings, stack)
@@ -146,7 +146,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     await bot.log_in()
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
-    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE)]
+    background = [_keep_health_file(bot, database, HealthFile(settings.data_dir)), _watch(database)]
     if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
         background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
     for task in map(asyncio.create_task, background):
@@ -171,21 +171,33 @@ async def _check_key(novita: NovitaClient) -> None:
         log.warning("key: not checked, Novita does not answer (%s); renders will wait for it", error)
         return
     match balance:
-        case Problem(kind=Kind.KEY, reason=reason):
+        case Problem(reason=reason) as problem if _refuses_key(problem):
             raise StartupError(f"NOVITA_API_KEY is refused by Novita ({reason}). {REMEDIES[Kind.KEY]}")
-        case Problem(reason=reason):
-            log.warning("key: not checked, Novita's balance page answered %s", reason)
+        case Problem(reason=reason, status=status):
+            log.warning("key: not checked, Novita's balance page answered %s (HTTP %d)", reason, status)
         case units:
             log.info("key: fine, balance $%.2f", units / UNITS_PER_DOLLAR)
 
 
-async def _keep_alive_file(bot: Kinora, file: Path) -> None:
+def _refuses_key(problem: Problem) -> bool:
+    """Return whether Novita itself says that the key is none; what it may not see need not stop renders."""
+    return problem.reason in NO_KEY or (problem.kind is Kind.KEY and problem.status == 401)
+
+
+async def _keep_health_file(bot: Kinora, database: Database, file: HealthFile) -> None:
     """Touch a file while the bot is of use, for the container's health check."""
     if bot.hears_commands:
         await bot.wait_until_ready()
     while True:
-        if bot.connected or not bot.hears_commands:
-            file.write_text(f"{time.time():.0f}\n")
+        if (bot.connected or not bot.hears_commands) and database.in_place():
+            file.touch()
+        await asyncio.sleep(HEALTH_SECONDS)
+
+
+async def _watch(database: Database) -> None:
+    """Look after the database's file, also while nobody can order anything."""
+    while True:
+        database.in_place()
         await asyncio.sleep(HEALTH_SECONDS)
 
 

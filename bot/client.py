@@ -18,9 +18,11 @@ import yarl
 from discord.ext import commands
 from discord.utils import MISSING
 
+from bot.domain.gateway import SHARDS, SessionStarts, closed_for_good, read_session_starts
 from bot.domain.retry import backoff
 from bot.errors import StartupError
 from bot.jobs.service import JobService
+from bot.messaging.commands import same_commands
 from bot.settings import Settings
 from bot.tree import KinoraTree
 
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 
 IDENTIFY_SECONDS = 5.5
 """How far apart the IDENTIFYs of one bucket are: Discord's five seconds, and the way there."""
+
+LEAST_SECONDS, LOOK_AGAIN_SECONDS = 30.0, 900.0
+"""How soon, and how late, Discord is asked again for session starts while there are too few."""
 
 
 def cogs_in(folder: Path) -> tuple[str, ...]:
@@ -116,13 +121,13 @@ class Kinora(commands.Bot):
         """
         attempt = 0
         while True:
+            await self._wait_for_session_starts()
             try:
                 await self.connect()
                 return
-            except discord.ConnectionClosed as error:
-                raise StartupError(
-                    f"Discord closed the connection for good (code {error.code}): check DISCORD_TOKEN."
-                ) from None
+            except (discord.ConnectionClosed, discord.PrivilegedIntentsRequired) as error:
+                code = error.code if isinstance(error, discord.ConnectionClosed) else 4014
+                raise StartupError(await self._closed_for_good(code)) from None
             except AttributeError:
                 # discord.py 2.7.1 reads its connection to reconnect even when the very first one was never
                 # made.
@@ -134,6 +139,57 @@ class Kinora(commands.Bot):
                 "gateway: Discord does not answer; again in %.0f s. Open jobs go on meanwhile.", delay
             )
             await asyncio.sleep(delay)
+
+    async def _wait_for_session_starts(self) -> None:
+        """Wait while the day's last session starts are left: Discord resets the token of who spends them.
+
+        A process that is restarted over and over connects each time; here is where that ends.
+        """
+        loud, shards = True, self._settings.shards
+        while (starts := await self._session_starts()) is not None:
+            if starts.total:
+                log.info(
+                    "gateway: %d of %d session starts left, all of them again in %.1f hours",
+                    starts.remaining,
+                    starts.total,
+                    starts.reset_after / 3600,
+                )
+            if starts.allow(len(shards.ids)):
+                return
+            log.log(
+                logging.ERROR if loud else logging.INFO,
+                "gateway: not connected: the last session starts are kept for shards that must come back; "
+                "new ones come in %.1f hours. Find out what restarts Kinora over and over. Open jobs go "
+                "on meanwhile, commands cannot come in.",
+                starts.reset_after / 3600,
+            )
+            loud = False
+            await asyncio.sleep(min(max(starts.reset_after, LEAST_SECONDS), LOOK_AGAIN_SECONDS))
+
+    async def _session_starts(self) -> SessionStarts | None:
+        """Ask Discord how many sessions may be begun; None: it does not say just now."""
+        try:
+            return read_session_starts(await self.http.request(discord.http.Route("GET", "/gateway/bot")))
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            log.warning("gateway: session starts not checked (%s)", short(error))
+            return None
+
+    async def _closed_for_good(self, code: int) -> str:
+        """Return the operator's sentence, with Discord's number of shards as it is now."""
+        shards = self._settings.shards
+        recommended = 0
+        if code in SHARDS:
+            await self.http.close()  # discord.py has, unless the intents were refused
+            self.http.connector = MISSING
+            try:
+                await self.http.static_login(self._settings.discord_token)
+                starts = await self._session_starts()
+                recommended = starts.shards if starts else 0
+            except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("gateway: Discord's number of shards is not known (%s)", short(error))
+            finally:
+                await self.http.close()
+        return closed_for_good(code, str(shards), recommended)
 
     @property
     def connected(self) -> bool:
@@ -168,20 +224,23 @@ class Kinora(commands.Bot):
 
     async def _sync_commands(self) -> None:
         """Tell Discord, unless it has these very commands: from an earlier start, or another process."""
-        commands = self.tree.get_commands()
-        names = ", ".join(f"/{command.name}" for command in commands)
+        ours = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        names = ", ".join(f"/{command['name']}" for command in ours)
         key = f"commands of {self.application_id}"
-        digest = hashlib.sha256(
-            json.dumps([command.to_dict(self.tree) for command in commands], sort_keys=True).encode()
-        ).hexdigest()
-        if await self._coordination.recall(key) == digest:
-            known = await self.tree.fetch_commands()
-            if {command.name for command in known} == {command.name for command in commands}:
-                log.info("commands: unchanged: %s", names)
-                return
+        digest = hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
+        told_before = await self._coordination.recall(key) == digest
+        if told_before and same_commands(await self._known_commands(), ours):
+            log.info("commands: unchanged: %s", names)
+            return
         await self.tree.sync()
         await self._coordination.remember(key, digest)
         log.info("commands: synced: %s", names)
+
+    async def _known_commands(self) -> object:
+        """Return what Discord has, as it says it: discord.py's own way leaves the translations out."""
+        path = "/applications/{application_id}/commands"
+        route = discord.http.Route("GET", path, application_id=self.application_id)
+        return await self.http.request(route, params={"with_localizations": "true"})
 
 
 class ShardedKinora(Kinora, commands.AutoShardedBot):

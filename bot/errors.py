@@ -8,6 +8,7 @@ KinoraError
 ├── TemporaryError              the other side is unwell: the same request may help later
 │   ├── RateLimited             Novita takes no more requests just now
 │   ├── AccessRefused           the bot's token or key is refused: only the operator can mend that
+│   ├── TooManyOldEdits         a channel's messages older than an hour were edited too often
 │   ├── ImageUnprepared         the work on the image was left undone
 │   └── OutdatedVersion         the database lets only newer versions pay
 ├── PermanentError              Discord refuses this place for good
@@ -108,6 +109,10 @@ class RateLimited(TemporaryError):
 
 class AccessRefused(TemporaryError):
     """The bot's own token or key is refused, until its operator acts."""
+
+
+class TooManyOldEdits(TemporaryError):
+    """Discord lets a channel's messages that are older than an hour be edited a few times only."""
 
 
 class ImageUnprepared(TemporaryError):

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
-
 from bot.errors import SettingsError
 
 T = TypeVar("T")
@@ -35,6 +33,10 @@ class Shards:
     def ids(self) -> list[int]:
         """List this process's shards."""
         return list(range(self.first, self.last + 1))
+
+    def __str__(self) -> str:
+        first_to_last = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{first_to_last}/{self.count}"
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
 
     Raises `SettingsError` with one sentence for each variable at fault.
     """
-    from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
-    given = {name: value for name, value in from_file.items() if value is not None}
+    given = _from_file(env_file) if env_file is not None and env_file.is_file() else {}
     given.update(os.environ if environ is None else environ)
     reader = _Reader(given)
     settings = Settings(
@@ -103,6 +104,12 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
     if reader.mistakes:
         raise SettingsError(reader.mistakes)
     return settings
+
+
+def _from_file(env_file: Path) -> dict[str, str]:
+    from dotenv import dotenv_values  # not needed in a container, where `health` is run all the time
+
+    return {name: value for name, value in dotenv_values(env_file).items() if value is not None}
 
 
 class _Reader:

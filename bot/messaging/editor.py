@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import discord
 
-from bot.errors import AccessRefused, LeaseLost, PermanentError, TemporaryError
+from bot.errors import AccessRefused, LeaseLost, PermanentError, TemporaryError, TooManyOldEdits
 from bot.messaging.errors import discord_errors
 
 log = logging.getLogger(__name__)
 
 SETTLING = 0.5
 """How long, in seconds, a card waits for its next change before it paints this one."""
+OLD_SECONDS = 3600.0
+"""From what age on Discord lets a message be edited a few times only, all those of a channel together."""
+PAUSES = (6.0, 60.0)
+"""The least and the longest wait, in seconds, after too many of these edits."""
+
+
+class Lane:
+    """The turns of one channel's messages."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self._pause = 0.0
+
+    def pause(self, asked: float | None) -> float:
+        """Return for how many seconds to keep the turn after too many edits: longer each time."""
+        least, longest = PAUSES
+        self._pause = min(longest, max(least, 2 * self._pause))
+        return max(self._pause, asked or 0.0)
+
+    def edited(self) -> None:
+        """Take note that Discord lets messages be edited here."""
+        self._pause = 0.0
 
 
 class MessageEditor:
@@ -25,13 +46,15 @@ class MessageEditor:
 
     Discord lets a bot edit about one message a second in a channel. So the messages of a channel take turns
     in its lane, each paints what is true when its turn comes, and looks that passed meanwhile are never
-    painted. `by_reply` paints through the interaction's token, if that lives, and tells whether it did.
+    painted. A message older than an hour is painted only when its title changes, which is where the job
+    stands, and at the end: such edits are few, for all messages of a channel together. `by_reply` paints
+    through the interaction's token, if that lives, and tells whether it did.
     """
 
     def __init__(
         self,
         message: discord.PartialMessage,
-        lane: asyncio.Lock,
+        lane: Lane,
         by_reply: Callable[[discord.Embed], Awaitable[bool]],
     ) -> None:
         self._message = message
@@ -40,14 +63,14 @@ class MessageEditor:
         self._wanted: discord.Embed | None = None
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
-        self._painted = ""
+        self._painted: discord.Embed | None = None
         self._refused = False
         self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def stands(self, embed: discord.Embed) -> None:
         """Take note of how the message looks by itself."""
-        self._painted = _look(embed)
+        self._painted = embed
 
     def want(self, embed: discord.Embed) -> None:
         """Have the message look like this, soon."""
@@ -79,13 +102,17 @@ class MessageEditor:
         while self._wanted is not None:
             with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
                 await asyncio.wait_for(self._final.wait(), SETTLING)
-            async with self._lane:
+            async with self._lane.turn:
                 embed, context = self._wanted, self._context
-                if _look(embed) != self._painted:
+                if self._differs(embed):
                     self._refused = False
                     try:
                         # Only the embed is named, so the image stays where it is.
                         await asyncio.create_task(self._edit(embed), context=context)
+                        self._lane.edited()
+                    except TooManyOldEdits as error:
+                        await asyncio.sleep(self._lane.pause(error.retry_after))  # and so does the whole lane
+                        continue
                     except TemporaryError:
                         return  # the next change, or the end, tries again
                     except LeaseLost:
@@ -96,19 +123,29 @@ class MessageEditor:
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
                         self._refused = True
-                    self._painted = _look(embed)
+                    self._painted = embed
             if self._wanted is embed:
                 self._wanted = None
+
+    def _differs(self, embed: discord.Embed) -> bool:
+        """Return whether the message is to be edited for this look."""
+        if self._painted is None:
+            return True
+        if self._final.is_set() or not self._is_old():
+            return embed.to_dict() != self._painted.to_dict()
+        return embed.title != self._painted.title
+
+    def _is_old(self) -> bool:
+        age = discord.utils.utcnow() - discord.utils.snowflake_time(self._message.id)
+        return age.total_seconds() > OLD_SECONDS
 
     async def _edit(self, embed: discord.Embed) -> None:
         try:
             with discord_errors():
                 # Only the embed is named, so the image stays where it is.
                 await self._message.edit(embed=embed)
+        except KeyError:  # discord.py reads `retry_after` in every 429, and Discord may leave it out
+            raise TooManyOldEdits("Discord answered 429 without saying for how long") from None
         except AccessRefused:
             if not await self._by_reply(embed):
                 raise
-
-
-def _look(embed: discord.Embed) -> str:
-    return json.dumps(embed.to_dict(), sort_keys=True)

@@ -12,13 +12,22 @@ from contextlib import contextmanager
 import aiohttp
 import discord
 
-from bot.errors import AccessRefused, KinoraError, MalformedMessage, PermanentError, TemporaryError
+from bot.errors import (
+    AccessRefused,
+    KinoraError,
+    MalformedMessage,
+    PermanentError,
+    TemporaryError,
+    TooManyOldEdits,
+)
 
 # Discord's JSON error codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 ENTITY_TOO_LARGE = 40005
 NO_REPLY_WITHOUT_HISTORY = 160002
 THREAD_EXISTS = 160004
 NO_THREADS_HERE = 50024
+OLD_EDITS = 30046
+"""Too many edits of messages older than an hour, in one channel."""
 
 REFUSALS: Mapping[int, str] = {
     10003: "gone",  # unknown channel
@@ -67,6 +76,8 @@ def discord_errors(refusals: Mapping[int, str] = REFUSALS) -> Iterator[None]:
 
 def _meaning(error: discord.HTTPException, refusals: Mapping[int, str]) -> KinoraError:
     said = f"Discord answered {error.status}, code {error.code}"
+    if error.code == OLD_EDITS:
+        return TooManyOldEdits(said, _retry_after(error))
     if error.status == 429 or error.status >= 500:
         return TemporaryError(said, _retry_after(error))
     if error.code in refusals:

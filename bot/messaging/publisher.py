@@ -7,7 +7,6 @@ for again, and stands in while Discord refuses the bot's own: it dies after 15 m
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -26,7 +25,7 @@ from bot.errors import AccessRefused, MalformedMessage, PermanentError, UnseenMe
 from bot.files.videos import Videos
 from bot.jobs.notifier import PostedCard, PostedVideo, Reply
 from bot.messaging import sending
-from bot.messaging.editor import MessageEditor
+from bot.messaging.editor import Lane, MessageEditor
 from bot.messaging.errors import NO_THREADS_HERE, REPLY_REFUSALS, THREAD_EXISTS, discord_errors, is_refusal
 from bot.messaging.history import History, brings, is_card, says_the_end
 from bot.messaging.replies import Replies
@@ -53,7 +52,7 @@ class Publisher:
         self._begun: dict[tuple[str, int], float] = {}
         self._refused: defaultdict[str, set[int]] = defaultdict(set)
         self._editors: dict[str, MessageEditor] = {}
-        self._lanes: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._lanes: WeakValueDictionary[int, Lane] = WeakValueDictionary()
 
     # --- the card -------------------------------------------------------------------------------------------
 
@@ -304,7 +303,7 @@ class Publisher:
         editor = self._editors.get(job.id)
         if editor is None:
             channel_id = job.destination.channel_id
-            lane = self._lanes.setdefault(channel_id, asyncio.Lock())
+            lane = self._lanes.setdefault(channel_id, Lane())
             card = self._channel(channel_id).get_partial_message(job.destination.card_id or 0)
             editor = self._editors[job.id] = MessageEditor(card, lane, partial(self._replies.paint, job.id))
         return editor

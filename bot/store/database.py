@@ -12,6 +12,7 @@ import logging
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -24,14 +25,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.domain.retry import backoff
 from bot.errors import DatabaseError, DatabaseUnavailable
+from bot.store.file import OpenFile
+from bot.store.outage import UNWELL, is_away, said
 from bot.store.tables import shared
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-UNWELL = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
-"""What SQLAlchemy raises when the database is away, full, locked, shutting down, or gave a sleeper up."""
 CONNECTIONS = 8
 # A process that is paused in the middle of a transaction must not hold everybody's locks until it wakes.
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
@@ -46,10 +47,15 @@ class Database:
         self._url = url
         self._engine: AsyncEngine | None = None
         self._lock: IO[bytes] | None = None
+        self._file: OpenFile | None = None
         self._away = False
 
     async def open(self) -> None:
-        """Take the database for this process and bring its tables up to date; raises `DatabaseError`."""
+        """Take the database for this process and bring its tables up to date.
+
+        A server that is away is waited for, however long. Raises `DatabaseError` for what does not mend
+        itself.
+        """
         if self.shared:
             self._engine = _postgres(self._url)
             name = "the database"
@@ -58,20 +64,41 @@ class Database:
             self._lock = _lock(path)
             self._engine = _sqlite(self._url)
             name = str(path)
-        try:
-            async with self._engine.begin() as connection:
-                await self.lock(connection, "migrate")
-                await connection.run_sync(_migrate)
-        except sa.exc.SQLAlchemyError as error:
-            await self.close()
-            raise DatabaseError(f"{name} cannot be used: {_said(error)}") from None
+        tries = 0
+        while True:
+            try:
+                async with self._engine.begin() as connection:
+                    await self.lock(connection, "migrate")
+                    await connection.run_sync(_migrate)
+                break
+            except sa.exc.SQLAlchemyError as error:
+                if not (self.shared and is_away(error)):
+                    await self.close()
+                    raise DatabaseError(f"{name} cannot be used: {said(error)}") from None
+                self._is_away(error)
+            tries += 1
+            await asyncio.sleep(min(backoff(tries), 5.0))
+        self._is_away(None)
+        if not self.shared:
+            with suppress(FileNotFoundError):  # a path with options behind it is not looked after
+                self._file = OpenFile(path)
 
     async def close(self) -> None:
         """Let go of the database."""
         if self._engine is not None:
             await self._engine.dispose()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         if self._lock is not None:
             self._lock.close()
+
+    def in_place(self) -> bool:
+        """Return whether SQLite's file is still where it was; it is logged once when it is not.
+
+        What is written into a file that was deleted or replaced, no later process will know.
+        """
+        return self._file is None or self._file.in_place()
 
     def begin(self) -> Any:
         """Open a transaction."""
@@ -80,17 +107,24 @@ class Database:
         return self._engine.begin()
 
     async def transact(
-        self, work: Callable[[AsyncConnection], Awaitable[T]], patience: float | None = None
+        self,
+        work: Callable[[AsyncConnection], Awaitable[T]],
+        patience: float | None = None,
+        *,
+        leads_to_payment: bool = False,
     ) -> T:
         """Do `work` in one transaction; while the database is away, wait for it and do it again.
 
         An answer to a commit can be lost as well, so `work` must be safe to repeat after it was done. Waits
-        for ever, or raises `DatabaseUnavailable` after `patience` seconds.
+        for ever, or raises `DatabaseUnavailable` after `patience` seconds. What `leads_to_payment` also waits
+        while the file is not in its place: a process that starts then would not know of what was paid.
         """
         deadline = None if patience is None else asyncio.get_running_loop().time() + patience
         tries, begun = 0, False
         while True:
             try:
+                if leads_to_payment and not self.in_place():
+                    raise _NotInPlace
                 # A file answers, or fails; a server may also be silent.
                 limit = asyncio.timeout_at(deadline if self.shared else None)
                 async with limit, self.begin() as connection:
@@ -100,9 +134,10 @@ class Database:
                 if not limit.expired():  # it was the work that waited in vain, for another
                     raise
                 raise DatabaseUnavailable(begun) from None
-            except UNWELL as error:
+            except (*UNWELL, _NotInPlace) as error:
                 tries += 1
-                self._is_away(error)
+                if not isinstance(error, _NotInPlace):  # which is logged, and the database does answer
+                    self._is_away(error)
                 delay = min(backoff(tries), 5.0)
                 if deadline is not None and asyncio.get_running_loop().time() + delay > deadline:
                     raise DatabaseUnavailable(begun) from None
@@ -131,7 +166,7 @@ class Database:
     def _is_away(self, error: Exception | None) -> None:
         """Log once that the database went away, and once that it is back."""
         if error is not None and not self._away:
-            log.error("the database does not answer (%s); waiting for it", _said(error))
+            log.error("the database does not answer (%s); waiting for it", said(error))
         elif error is None and self._away:
             log.warning("the database is back")
         self._away = error is not None
@@ -191,10 +226,8 @@ def _key(name: str) -> int:
     return zlib.crc32(f"kinora {name}".encode())
 
 
-def _said(error: BaseException) -> str:
-    """Return a database's own words, in one line, without the statement and its values."""
-    original = getattr(error, "orig", None) or error
-    return " ".join(str(original).split())[:200] or type(error).__name__
+class _NotInPlace(Exception):
+    """The file is not in its place."""
 
 
 # --- SQLite -------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class JobStore:
                 await act_once(self._database, connection, interaction, job.id)
             await self._insert(connection, job)
 
-        await self._database.transact(insert, PEOPLE_WAIT)
+        await self._database.transact(insert, PEOPLE_WAIT, leads_to_payment=True)
         return job
 
     async def decide(
@@ -93,7 +93,7 @@ class JobStore:
                 await self._insert(connection, again)
             return settled
 
-        return await self._database.transact(settle, PEOPLE_WAIT)
+        return await self._database.transact(settle, PEOPLE_WAIT, leads_to_payment=again is not None)
 
     async def look_again(self, job_id: str, target_id: int) -> Job:
         """Have a failed job looked for now, and brought to `target_id`; raises `LeaseLost`."""
@@ -185,7 +185,7 @@ class JobStore:
             await self._publish(connection, changed, changes)
             return changed
 
-        return await self._database.transact(change)
+        return await self._database.transact(change, leads_to_payment=to is State.SUBMITTING)
 
     async def check_version(self) -> None:
         """Raise `OutdatedVersion` when the database lets only newer versions pay."""

@@ -6,6 +6,7 @@ GET    /discord/state            bot, guilds (channels, threads, roles, members)
 PATCH  /discord/settings         any of: default_upload_limit, nitro_upload_limit, basic_upload_limit (bytes),
                                  privileged_intents (list of members, presences, message_content),
                                  heartbeat_interval, identify_interval (seconds), rate_limits (bool), shards,
+                                 sessions_remaining (session starts left, -1: as they are counted),
                                  interaction_copies (how often each INTERACTION_CREATE comes on one socket),
                                  replay_interactions (bool: a RESUME brings those seen before as well)
 PATCH  /discord/guild            {premium_tier, name, preferred_locale}
@@ -67,6 +68,7 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "identify_interval": (int, float),
     "rate_limits": bool,
     "shards": int,
+    "sessions_remaining": int,
     "interaction_copies": int,
     "replay_interactions": bool,
 }

@@ -293,5 +293,6 @@ class Settings:
     refuse_gateway_until: float = 0.0
     rate_limits: bool = True
     shards: int = 1
+    sessions_remaining: int = -1
     interaction_copies: int = 1
     replay_interactions: bool = False

@@ -70,9 +70,10 @@ class ApplicationRoutes:
 
     async def gateway_bot(self, request: web.Request) -> web.Response:
         """GET /gateway/bot."""
+        stated = self.ctx.world.settings.sessions_remaining
         limit = {
             "total": 1000,
-            "remaining": self._identifies_left(),
+            "remaining": self._identifies_left() if stated < 0 else stated,
             "reset_after": 86_400_000,
             "max_concurrency": 1,
         }

@@ -13,7 +13,7 @@ import pytest
 from sandbox.client import Interaction, Message, Person, Sandbox
 from tests.e2e.test_show import delivered
 from tests.e2e.test_unconfirmed import button, unconfirmed
-from tests.support.kinora import Kinora
+from tests.support.kinora import ONLINE, Kinora, NewKinora
 from tests.support.postgres import Postgres
 from tests.support.steps import an_image, animate, assert_same_video, card_says, job_of, video_in
 
@@ -112,3 +112,13 @@ async def test_whatever_is_done_meanwhile_is_answered(
     )
     assert "Let go" in settled.text
     assert len(await sandbox.novita.payments()) == 2
+
+
+async def test_a_start_waits_for_it(new_kinora: NewKinora, engine: Postgres) -> None:
+    kinora = new_kinora(DATABASE_URL=await engine.database())
+    await asyncio.to_thread(engine.stop)
+    await kinora.start(online=False)
+    await kinora.wait_for_log("the database does not answer")
+    await asyncio.to_thread(engine.start)
+    await kinora.wait_for_log(ONLINE)
+    assert BACK in kinora.text

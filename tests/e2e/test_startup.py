@@ -19,13 +19,14 @@ def warm() -> None:
 
 
 async def test_each_check_is_one_line(kinora: Kinora) -> None:
-    said = [re.sub(r"^.*?: |(?<=synced: )/.*", "", line) for line in kinora.log]
+    said = [re.sub(r"^.*?: |(?<=synced: )/.*|\d+(?= of 1000)", "", line) for line in kinora.log]
     assert said == [
         "database: ready",
         "key: fine, balance $100.00",
         "commands: synced: ",
         "token: fine, this is kinora",
         "jobs: 0 taken up again",
+        "gateway:  of 1000 session starts left, all of them again in 24.0 hours",
         "online: in 1 server",
     ]
 
@@ -155,20 +156,31 @@ async def test_a_part_of_the_bot_needs_a_database_to_share(new_kinora: NewKinora
     ]
 
 
-async def assert_refused(kinora: Kinora, *says: str) -> None:
+async def assert_refused(kinora: Kinora, says: str) -> None:
     """Start a bot whose database cannot be used: one sentence that says why, and no password."""
     assert await (await kinora.start(online=False)).wait() == 2
     (line,) = kinora.log
     assert line.startswith("Kinora cannot start: the database cannot be used: ")
-    for words in says:
-        assert words in line
+    assert says in line
     assert "hunter2" not in line
 
 
 @ON_SQLITE
-async def test_a_database_server_that_is_not_there(new_kinora: NewKinora, unused_tcp_port: int) -> None:
+async def test_a_stop_ends_the_wait_for_a_database_server(
+    new_kinora: NewKinora, unused_tcp_port: int
+) -> None:
     url = f"postgresql://kinora:hunter2@127.0.0.1:{unused_tcp_port}/kinora"
-    await assert_refused(new_kinora(DATABASE_URL=url), "Connection refused", "127.0.0.1")
+    kinora = await new_kinora(DATABASE_URL=url).start(online=False)
+    await kinora.wait_for_log("waiting for it")
+    assert await kinora.stop() == 0
+    (waits,) = [line for line in kinora.log if "waiting for it" in line]
+    assert "Connection refused" in waits
+    assert "hunter2" not in kinora.text
+
+
+@ON_POSTGRES
+async def test_a_database_that_does_not_exist(new_kinora: NewKinora, engine: Postgres) -> None:
+    await assert_refused(new_kinora(DATABASE_URL=engine.url("nobody")), "does not exist")
 
 
 @ON_POSTGRES

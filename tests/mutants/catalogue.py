@@ -1022,8 +1022,8 @@ _mutant(
     FILE,
     "edited-for-nothing",
     "A card that looks as it should is not edited.",
-    "if _look(embed) != self._painted:",
-    "if True:",
+    "return embed.to_dict() != self._painted.to_dict()",
+    "return True",
     "tests/messaging/test_editor.py",
 )
 _mutant(
@@ -1557,6 +1557,163 @@ _mutant(
     'r"\\1<secret>"',
     'r"\\g<0>"',
     _LOGS + "test_what_opens_something_is_not_printed",
+)
+
+# --- the start, and what is looked after while it runs ------------------------------------------------------
+
+_APP = "tests/test_app.py::"
+_GATEWAY = "tests/test_gateway.py::"
+_FILE = "tests/jobs/test_file.py::"
+_COMMANDS = "tests/messaging/test_commands.py::"
+_EDITOR = "tests/messaging/test_editor.py::"
+FILE = "bot/app.py"
+_mutant(
+    FILE,
+    "rights-stop-the-start",
+    "A key that may not see the balance page does not stop the start.",
+    "problem.kind is Kind.KEY and problem.status == 401",
+    "problem.kind is Kind.KEY or problem.status == 403",
+    _APP + "test_whatever_else_the_balance_page_says_is_a_warning",
+)
+_mutant(
+    FILE,
+    "dead-key-starts",
+    "A key that Novita calls none stops the start, whatever the status.",
+    "problem.reason in NO_KEY or ",
+    "",
+    _APP + "test_a_key_that_is_none_stops_the_start",
+)
+_mutant(
+    FILE,
+    "healthy-without-its-file",
+    "A bot whose database file is gone is not healthy.",
+    " and database.in_place()",
+    "",
+    _APP + "test_the_bot_is_of_use_while_it_is_connected_and_knows_what_is_paid",
+)
+FILE = "bot/store/outage.py"
+_mutant(
+    FILE,
+    "refusal-waited-for",
+    "A wrong password stops the start.",
+    '"FATAL" not in str(original) or',
+    "True or",
+    _FILE + "test_only_a_server_that_is_away_is_waited_for",
+)
+_mutant(
+    FILE,
+    "starting-server-refused",
+    "A PostgreSQL that is just starting is waited for.",
+    " or STARTING.search(str(original)) is not None",
+    "",
+    _FILE + "test_only_a_server_that_is_away_is_waited_for",
+)
+_mutant(
+    "bot/store/database.py",
+    "paid-into-a-lost-file",
+    "Nothing is accepted or paid while the database file is not in its place.",
+    "if leads_to_payment and not self.in_place():",
+    "if False:",
+    _FILE + "test_what_leads_to_a_payment_waits_for_the_file",
+)
+_mutant(
+    "bot/store/jobs.py",
+    "queued-jobs-paid-into-a-lost-file",
+    "What was accepted before the file was lost is not paid either.",
+    "leads_to_payment=to is State.SUBMITTING",
+    "leads_to_payment=False",
+    _FILE + "test_what_leads_to_a_payment_waits_for_the_file",
+)
+_mutant(
+    "bot/store/file.py",
+    "replaced-file-believed",
+    "A database file that was replaced is noticed.",
+    "return os.path.samestat(found, os.fstat(self._descriptor))",
+    "return found is not None",
+    _FILE + "test_what_leads_to_a_payment_waits_for_the_file",
+)
+_mutant(
+    "bot/health.py",
+    "health-ends-with-a-full-disk",
+    "The health file's writer survives an error.",
+    "            self._failed = True\n            return",
+    "            raise",
+    "tests/test_health.py::test_a_file_that_cannot_be_written_is_said_once_and_tried_again",
+)
+_mutant(
+    "bot/__main__.py",
+    "health-imports-the-bot",
+    "The command `health` imports only what it needs.",
+    "from bot import health, settings\n",
+    "import bot.app\nfrom bot import health, settings\n",
+    "tests/test_health.py::test_the_look_imports_only_what_it_needs",
+)
+FILE = "bot/domain/gateway.py"
+_mutant(
+    FILE,
+    "last-sessions-spent",
+    "A start leaves a reserve of the day's session starts alone.",
+    "self.remaining >= shards + RESERVE",
+    "self.remaining >= shards",
+    _GATEWAY + "test_a_reserve_is_left_for_shards_that_must_come_back",
+)
+_mutant(
+    FILE,
+    "shards-called-token",
+    "Close codes are named for what they are.",
+    "TOKEN, SHARDS, INTENTS = (4004,), (4010, 4011), (4013, 4014)",
+    "TOKEN, SHARDS, INTENTS = (4004, 4010, 4011), (), (4013, 4014)",
+    _GATEWAY + "test_close_codes_are_named_for_what_they_are",
+)
+_mutant(
+    "bot/client.py",
+    "connects-without-sessions",
+    "Nobody connects while the last session starts are left.",
+    "if starts.allow(len(shards.ids)):",
+    "if True:",
+    _GATEWAY + "test_session_starts_are_waited_for_and_said_loudly_once",
+)
+FILE = "bot/messaging/commands.py"
+_mutant(
+    FILE,
+    "only-names-compared",
+    "A command whose options differ is synced again.",
+    "known.keys() == wanted.keys() and all(",
+    "known.keys() == wanted.keys() or all(",
+    _COMMANDS + "test_a_change_of_anything_is_seen",
+)
+_mutant(
+    FILE,
+    "defaults-synced-again",
+    "What Discord leaves out or adds by default is no reason to sync.",
+    " or DEFAULTS.get(key) is value",
+    "",
+    _COMMANDS + "test_what_discord_says_otherwise_is_the_same",
+)
+FILE = "bot/messaging/editor.py"
+_mutant(
+    FILE,
+    "old-cards-edited-for-progress",
+    "A card older than an hour is edited when its state changes only.",
+    "if self._final.is_set() or not self._is_old():",
+    "if True:",
+    _EDITOR + "test_a_card_older_than_an_hour_is_not_edited_for_progress",
+)
+_mutant(
+    FILE,
+    "old-cards-end-not-shown",
+    "The end always stands on the card, however old it is.",
+    "if self._final.is_set() or not self._is_old():",
+    "if not self._is_old():",
+    _EDITOR + "test_an_old_cards_state_and_its_end_are_painted",
+)
+_mutant(
+    FILE,
+    "old-edits-stormed",
+    "Too many edits of old messages are waited out longer each time.",
+    "self._pause = min(longest, max(least, 2 * self._pause))",
+    "self._pause = 0.0",
+    _EDITOR + "test_a_lanes_pause_is_bounded_and_forgotten",
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

@@ -187,6 +187,7 @@ def _import() -> None:
     import aiosqlite  # noqa: F401 — SQLAlchemy and Alembic load it by name
 
     import bot.__main__
+    import bot.app  # the commands import what they need
     import bot.ui.i18n
     import cogs.animate
     import cogs.buttons
