@@ -108,7 +108,7 @@ export class TextPill {
       if (!state.choices && !state.failed) return;
       store.removeEventListener("interaction", hear);
       if (document.activeElement !== this.field || this.text() !== text) return;
-      this.show((state.choices ?? []).map((c) => ({ label: c.name, value: c.value })));
+      this.show((state.choices ?? []).map((c) => ({ label: localName(c, store), value: c.value })));
     };
     store.addEventListener("interaction", hear);
     hear();
@@ -182,6 +182,12 @@ export class FilePill {
   remove() {
     this.element.remove();
     this.zoneItem.remove();
+  }
+
+  /** Whether a point of the window is on this option's place for files. */
+  covers({ x, y }) {
+    const box = this.zone.getBoundingClientRect();
+    return x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
   }
 
   set(file) {
