@@ -47,7 +47,7 @@ export function worldsPanel(store) {
     for (const row of rows) row.show(row.world.tell(seen));
     for (const clock of clocks) clock.show(seen.ahead[clock.side]);
     const count = rows.filter(({ world }) => world.tell(seen)).length;
-    const words = count ? `${count} of them ${count === 1 ? "is" : "are"} in force.` : "All is as it mostly is.";
+    const words = count ? `${count} of them ${count === 1 ? "is" : "are"} in force.` : "All is as usual.";
     if (inForce.textContent !== words) inForce.textContent = words;
     normal.disabled = !count;
   };

@@ -69,7 +69,7 @@ export const GROUPS = [
     worlds: [
       { name: "Added without its bot", sentence: "The commands are there; the bot is not, and may post nowhere.", set: () => api.delete("/discord/guild/bot?commands=1"), unset: () => api.post("/discord/guild/bot"), tell: ({ discord: { guilds: [guild] } }) => !guild.bot_is_member && guild.commands_only },
       setting("discord", "Private threads promise too much", "A command there says that Kinora may post, though nobody invited it.", "favourable_app_permissions", true, false),
-      setting("discord", "Old messages take one edit in 6 s", "More edits of what is older than an hour get 429 with code 30046; mostly three are taken.", "old_edits", 1, 3),
+      setting("discord", "Old messages take one edit in 6 s", "More edits of what is older than an hour get 429 with code 30046; usually three are taken.", "old_edits", 1, 3),
       { name: "Discord's edge answers", sentence: "Every request to the API gets a page with 502 and never reaches Discord.", set: () => api.post("/faults", API), unset: (seen) => Promise.all(edgeFaults(seen).map(({ id }) => api.delete(`/faults/${id}`))), tell: (seen) => edgeFaults(seen).length > 0 },
       { name: "This address is banned", sentence: "Every request to the API gets Cloudflare's page 1015, for ten minutes of Discord's clock.", set: () => api.post("/discord/ban", { seconds: 600 }), unset: () => api.post("/discord/ban", { seconds: 0 }), tell: ({ discord }) => discord.banned_for > 0 },
       setting("discord", "Three wrong requests are a ban", "The third answer of 401, 403 or 429 within ten minutes bans this address for an hour.", "invalid_request_limit", 3, 10_000, (value) => value < 10_000),
