@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.discord.models import Json, Message
-from sandbox.discord.world import World
+from sandbox.discord.models import Json
 
 GLOBAL_PER_SECOND = 50
 OLD_SECONDS, OLD_WINDOW = 3_600.0, 6.0
@@ -92,18 +91,20 @@ class OldEdits:
     """Counts the edits of messages older than an hour, a few of which a channel takes at a time.
 
     https://github.com/discord/discord-api-docs/issues/4413: neither documented nor in any header before it
-    is reached. How old a message is goes by the clock of the limits, the wait by the real one.
+    is reached. The wait is on the real clock.
     """
 
     def __init__(self) -> None:
         self._channels: dict[int, Bucket] = {}
 
-    def take(self, world: World, message: Message) -> web.Response | None:
-        """Count an edit, if it is of an old message; return the 429 it deserves, if it does."""
-        limit = world.settings.old_edits
-        if not limit or world.now() - message.born < OLD_SECONDS:
+    def take(self, channel_id: int, age: float, limit: int) -> web.Response | None:
+        """Count an edit of a message that is `age` seconds old; return the 429 it deserves, if it does.
+
+        `limit`: how many edits of old messages the channel takes at a time; 0: any number.
+        """
+        if not limit or age < OLD_SECONDS:
             return None
-        bucket = self._channels.setdefault(message.channel_id, Bucket(limit, OLD_WINDOW))
+        bucket = self._channels.setdefault(channel_id, Bucket(limit, OLD_WINDOW))
         bucket.limit = limit
         now = time.time()
         if not _spent(bucket, now):

@@ -184,7 +184,8 @@ class ChannelRoutes:
         if message.type == MessageType.THREAD_STARTER_MESSAGE:
             raise ApiError(50021)
         draft = check(body, v2=bool(message.flags & MessageFlag.IS_COMPONENTS_V2))
-        if refused := ctx.old_edits.take(ctx.world, message):
+        age = ctx.world.now() - message.born
+        if refused := ctx.old_edits.take(channel.id, age, ctx.world.settings.old_edits):
             return refused
         return json_response(self._show(await ctx.messages.edit(channel, message, draft)))
 
