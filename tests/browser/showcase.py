@@ -150,7 +150,12 @@ def commands(tree: app_commands.CommandTree[discord.Client]) -> None:
         return [app_commands.Choice(name=f"{n} seconds{heard}", value=n) for n in fitting]
 
     @tree.command(name="silence", description="Never answer")
-    async def silence(interaction: discord.Interaction) -> None: ...
+    async def silence(interaction: discord.Interaction, about: str | None = None) -> None: ...
+
+    @silence.autocomplete("about")
+    async def no_ideas(interaction: discord.Interaction, text: str) -> list[app_commands.Choice[str]]:
+        await asyncio.Event().wait()
+        return []
 
     @tree.context_menu(name="Quote")
     async def quote(interaction: discord.Interaction, message: discord.Message) -> None:

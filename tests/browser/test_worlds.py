@@ -97,7 +97,7 @@ async def test_the_clocks_are_moved(sandbox: Sandbox, open_page: OpenPage) -> No
 
 
 async def add_option(page: Any, name: str) -> None:
-    await page.get_by_role("button", name=re.compile("more options")).press("Enter")
+    await page.get_by_role("button", name=re.compile("more option")).click()
     await page.get_by_role("menuitem", name=re.compile(f"^{name}")).click()
 
 
@@ -135,6 +135,21 @@ async def test_a_typed_number_is_sent_as_one_and_other_words_are_not_sent(
     await page.get_by_role("combobox", name="duration: ").fill("7")
     await page.keyboard.press("Enter")
     await page.get_by_text("my_photo.png None None 7 False").wait_for()
+
+
+async def test_completions_that_do_not_come_are_told(
+    sandbox: Sandbox, bot: Showcase, open_page: OpenPage
+) -> None:
+    page = await open_page(sandbox)
+    await begin_command(page, "silence")
+    await add_option(page, "about")
+    await sandbox.wait(lambda: asked(sandbox), 10, "the bot to be asked")
+    await sandbox.discord.forward(4)
+    await page.get_by_text("Loading options failed.").wait_for()
+
+
+async def asked(sandbox: Sandbox) -> bool | None:
+    return any(i["type"] == 4 for i in (await sandbox.get("/discord/interactions"))["interactions"]) or None
 
 
 async def test_two_files_dropped_at_once_are_two_options(

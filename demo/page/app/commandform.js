@@ -63,7 +63,7 @@ export class CommandForm {
     const count = this.unused().length;
     this.more.hidden = !count;
     this.more.textContent = `+${count} more`;
-    this.more.setAttribute("aria-label", `${count} more options`);
+    this.more.setAttribute("aria-label", `${count} more option${count === 1 ? "" : "s"}`);
   }
 
   offerMore() {
