@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -88,6 +89,7 @@ class House:
         try:
             self.discord.base_url = await self._serve(self.discord.app(), discord_port)
             self.discord_api_url = f"{self.discord.base_url}/api/v10"
+            self.novita.image_hosts = frozenset({urlsplit(self.discord.base_url).netloc})
             self.novita_api_url = await self._serve(self.novita.app(), novita_port)
             self.control_url = await self._serve(self.control.app(), control_port)
         except (OSError, asyncio.CancelledError):

@@ -189,5 +189,5 @@ class Person:
         )
 
     async def change(self, **changes: Any) -> Json:
-        """Change their account: accepts_dms, premium_type, locale, nick, roles, timeout_seconds."""
+        """Change their account: accepts_dms, premium_type, locale and more: see `sandbox.discord.people`."""
         return await self._connection.request("PATCH", self._base, changes)

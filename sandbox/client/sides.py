@@ -141,6 +141,10 @@ class DiscordAdmin:
         """Move the clock that Discord's limits are measured on."""
         return await self._connection.send("/discord/clock", {"forward": seconds})
 
+    async def ban(self, seconds: float) -> Json:
+        """Let Discord's edge ban the bot's address for a while; 0 ends it."""
+        return await self._connection.send("/discord/ban", {"seconds": seconds})
+
     async def reconnect(self) -> Json:
         """Ask every gateway session to reconnect (op 7)."""
         return await self._connection.send("/discord/gateway/reconnect", {})

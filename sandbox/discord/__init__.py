@@ -11,6 +11,7 @@ from aiohttp import web
 from sandbox.bus import Bus
 from sandbox.discord.admin import AdminRoutes
 from sandbox.discord.cdn import Cdn
+from sandbox.discord.edge import edge_middleware
 from sandbox.discord.faults import answer
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.initial import initial_world
@@ -64,10 +65,11 @@ class Discord:
         """Build the Discord site: REST, gateway and CDN, behind the journal and the faults."""
         guard: Any = api_middleware(lambda: self._context)
         faulty = self._faults.middleware("discord", answer)
-        middlewares = [self._journal.middleware("discord"), faulty, guard]
+        edge: Any = edge_middleware(lambda: self.world, lambda: self._context.edge)
+        middlewares = [self._journal.middleware("discord"), edge, faulty, guard]
         app = web.Application(middlewares=middlewares, client_max_size=MAX_JSON_REQUEST)
         routes = [
-            ApplicationRoutes(self._context, self._gateway.identifies_left).routes(),
+            ApplicationRoutes(self._context, self._gateway.starts).routes(),
             ChannelRoutes(self._context).routes(),
             WebhookRoutes(self._context).routes(),
             self._gateway.routes(),

@@ -6,9 +6,16 @@ GET    /discord/state            bot, guilds (channels, threads, roles, members)
 PATCH  /discord/settings         any of: default_upload_limit, nitro_upload_limit, basic_upload_limit (bytes),
                                  privileged_intents (list of members, presences, message_content),
                                  heartbeat_interval, identify_interval (seconds), rate_limits (bool), shards,
-                                 sessions_remaining (session starts left, -1: as they are counted),
                                  interaction_copies (how often each INTERACTION_CREATE comes on one socket),
-                                 replay_interactions (bool: a RESUME brings those seen before as well)
+                                 replay_interactions (bool: a RESUME brings those seen before as well),
+                                 old_edits (edits of messages older than an hour that a channel takes in 6
+                                 seconds before 429 with code 30046; 0: no limit),
+                                 invalid_request_limit (answers 401, 403 and 429 in 10 minutes before the
+                                 ban), ban_seconds, favourable_app_permissions (bool: an interaction in a
+                                 private thread says what the bot could do there if it were invited),
+                                 escaped_links (bool: attachments' addresses hold an escape that rewriting
+                                 loses), sessions_remaining (of the day's IDENTIFYs; one more voids the
+                                 token: REST 401, gateway 4004, until this is set again)
 PATCH  /discord/guild            {premium_tier, name, preferred_locale}
 POST   /discord/guild/bot        put the bot back into the guild
 DELETE /discord/guild/bot        remove the bot from the guild; with ?commands=1 the app's commands stay
@@ -27,6 +34,8 @@ DELETE /discord/channels/{channel}/messages/{message}
 GET    /discord/clock                   {"now", "shift"}
 POST   /discord/clock                   {"forward": seconds}: the clock of the limits (3 seconds, 15 minutes,
                                         signed addresses, nonces); ids and timestamps stay on the real one
+POST   /discord/ban                     {"seconds"}: Cloudflare's page for all requests to the API, for a
+                                        while on the clock of the limits; 0 ends it
 POST   /discord/gateway/reconnect       op 7 to every session
 POST   /discord/gateway/invalidate      {"resumable": bool}: op 9
 POST   /discord/gateway/close           {"code", "resumable"?}: close with a raw code; 0 cuts the connection
@@ -68,10 +77,16 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "identify_interval": (int, float),
     "rate_limits": bool,
     "shards": int,
-    "sessions_remaining": int,
     "interaction_copies": int,
     "replay_interactions": bool,
+    "old_edits": int,
+    "invalid_request_limit": int,
+    "ban_seconds": (int, float),
+    "favourable_app_permissions": bool,
+    "escaped_links": bool,
+    "sessions_remaining": int,
 }
+SMALLEST = {"invalid_request_limit": 1, "interaction_copies": 1}
 
 
 class AdminRoutes:
@@ -103,6 +118,7 @@ class AdminRoutes:
             ("DELETE", channel + "/messages/{message}", self.delete_message),
             ("GET", "/discord/clock", self.clock),
             ("POST", "/discord/clock", self.move_clock),
+            ("POST", "/discord/ban", self.ban),
             ("POST", "/discord/gateway/reconnect", self.gateway_reconnect),
             ("POST", "/discord/gateway/invalidate", self.gateway_invalidate),
             ("POST", "/discord/gateway/close", self.gateway_close),
@@ -140,7 +156,9 @@ class AdminRoutes:
                 "sessions": [self._show_session(s) for s in self.gateway.sessions.values()],
                 "refused_until": world.settings.refuse_gateway_until,
             },
-            "invalid_requests_in_10_minutes": len(self.ctx.limits.invalid),
+            "invalid_requests_in_10_minutes": self.ctx.edge.count(world),
+            "banned_for": max(0.0, self.ctx.edge.banned_until - world.now()),
+            "token_reset": world.token_reset,
             "commands": [c.body | {"id": str(c.id)} for c in world.commands.values()],
         }
         return web.json_response(shown)
@@ -150,6 +168,7 @@ class AdminRoutes:
         return present.guild(world, guild) | {
             "upload_limit": world.upload_limit(guild),
             "bot_is_member": world.bot.id in guild.members,
+            "commands_only": guild.commands_only,
             "channels": [present.channel(world, c) for c in world.channels_of(guild)],
             "threads": [present.channel(world, c) for c in world.channels_of(guild, threads=True)],
             "members": [present.member(m) for m in guild.members.values()],
@@ -173,8 +192,12 @@ class AdminRoutes:
                 raise ValueError(f"There is no setting {name!r}; there are {', '.join(SETTABLE)}.")
             if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
                 raise ValueError(f"{value!r} is no value for {name!r}.")
+            if isinstance(value, int | float) and value < SMALLEST.get(name, 0):
+                raise ValueError(f"{name} must be at least {SMALLEST.get(name, 0)}.")
         if unknown := set(changes.get("privileged_intents", [])) - set(PRIVILEGED):
             raise ValueError(f"{unknown.pop()!r} is no privileged intent: {', '.join(PRIVILEGED)}.")
+        if "sessions_remaining" in changes:
+            self.ctx.world.token_reset = False
         settings = self.ctx.world.settings
         for name, value in changes.items():
             setattr(settings, name, value)
@@ -356,6 +379,16 @@ class AdminRoutes:
         self.ctx.world.clock_shift += seconds
         self.ctx.interactions.look_at_clock()
         return web.json_response(self._clock())
+
+    # --- the edge
+
+    async def ban(self, request: web.Request) -> web.Response:
+        """POST /discord/ban."""
+        seconds = (await request.json()).get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise ValueError("seconds must be a number, 0 or more.")
+        self.ctx.edge.ban(self.ctx.world, seconds)
+        return web.json_response({"banned_for": seconds})
 
     # --- the gateway
 

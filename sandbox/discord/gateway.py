@@ -39,7 +39,7 @@ PRIVILEGED = {"members": GUILD_MEMBERS, "presences": PRESENCES, "message_content
 MAX_PAYLOAD = 4096
 COMMANDS_PER_MINUTE = 120
 KEPT_EVENTS = 1000
-IDENTIFIES_PER_DAY = 1000
+STARTS_PER_DAY, DAY = 1_000, 86_400.0
 RESUME_SECONDS = 300.0
 CLOSING_SECONDS = 2.0
 # Seconds: no answer comes over the internet in no time. discord.py notes when it sent a heartbeat only
@@ -194,17 +194,22 @@ class Connection:
             raise Closing(ALREADY_IDENTIFIED, "Already authenticated.")
         if not isinstance(d, dict) or not isinstance(d.get("properties"), dict):
             raise Closing(DECODE_ERROR, "Error while decoding payload.")
-        if d.get("token", "").removeprefix("Bot ") != self.gateway.token:
-            raise Closing(BAD_TOKEN, "Authentication failed.")
+        self._check_token(d.get("token", ""))
         shard = _shard(d.get("shard"))
         self._check_intents(d.get("intents"))
         if not self.gateway.may_identify():
             self.send({"op": INVALID_SESSION, "d": False})
             return
+        if not self.gateway.take_start():
+            raise Closing(BAD_TOKEN, "Authentication failed.")
         session = Session(shard, d["intents"], d.get("shard") is not None)
         self._attach(session)
         self.gateway.sessions[session.id] = session
         self.gateway.greet(session)
+
+    def _check_token(self, token: str) -> None:
+        if self.gateway.world().token_reset or token.removeprefix("Bot ") != self.gateway.token:
+            raise Closing(BAD_TOKEN, "Authentication failed.")
 
     def _check_intents(self, intents: Any) -> None:
         if not isinstance(intents, int) or intents < 0 or intents & ~ALL_INTENTS:
@@ -224,8 +229,9 @@ class Connection:
     def _resume(self, d: Any) -> None:
         if self.session is not None:
             raise Closing(ALREADY_IDENTIFIED, "Already authenticated.")
-        if not isinstance(d, dict) or d.get("token", "").removeprefix("Bot ") != self.gateway.token:
+        if not isinstance(d, dict):
             raise Closing(BAD_TOKEN, "Authentication failed.")
+        self._check_token(d.get("token", ""))
         session = self.gateway.sessions.get(str(d.get("session_id")))
         seen = d.get("seq")
         if session is None:
@@ -286,7 +292,7 @@ class Gateway:
         self.journal = journal
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
-        self._identified: deque[float] = deque()
+        self._identified_at = 0.0
 
     def routes(self) -> list[web.RouteDef]:
         """List the gateway's address, in the ways clients write it."""
@@ -384,19 +390,36 @@ class Gateway:
 
     # --- identifying
 
-    def identifies_left(self) -> int:
-        """Count how many identifies are left of the day's."""
-        now = time.time()
-        while self._identified and now - self._identified[0] > 86_400:
-            self._identified.popleft()
-        return max(0, IDENTIFIES_PER_DAY - len(self._identified))
+    def starts(self) -> Json:
+        """Return the `session_start_limit` as it stands; a day after its first identify it is full again."""
+        world = self.world()
+        if world.sessions_reset_at and world.now() >= world.sessions_reset_at:
+            world.sessions_reset_at, world.settings.sessions_remaining = 0.0, STARTS_PER_DAY
+        left = (world.sessions_reset_at or world.now() + DAY) - world.now()
+        return {
+            "total": STARTS_PER_DAY,
+            "remaining": world.settings.sessions_remaining,
+            "reset_after": int(left * 1000),
+            "max_concurrency": 1,
+        }
+
+    def take_start(self) -> bool:
+        """Use up a session start; when there is none left, end all sessions and void the token."""
+        world = self.world()
+        if self.starts()["remaining"] < 1:
+            world.token_reset = True
+            self.close_all(BAD_TOKEN, "Authentication failed.", resumable=False)
+            return False
+        world.settings.sessions_remaining -= 1
+        world.sessions_reset_at = world.sessions_reset_at or world.now() + DAY
+        return True
 
     def may_identify(self) -> bool:
-        """Count an identify; False when it comes too soon after the one before."""
+        """Whether an identify does not come too soon after the one before."""
         interval = self.world().settings.identify_interval
-        if self._identified and time.time() - self._identified[-1] < interval:
+        if time.time() - self._identified_at < interval:
             return False
-        self._identified.append(time.time())
+        self._identified_at = time.time()
         return True
 
     def greet(self, session: Session) -> None:

@@ -142,8 +142,8 @@ class Messages:
         bot = self.world.bot.id
         if not any({bot, recipient.id} <= set(g.members) for g in self.world.guilds.values()):
             raise ApiError(50278)
-        if not recipient.accepts_dms:
-            raise ApiError(50007)
+        if recipient.dm_refusal in (50007, 50278):
+            raise ApiError(recipient.dm_refusal)
 
     def check_thread_open(self, channel: Channel, bits: int) -> None:
         """Refuse posting in a locked thread to those who may not manage threads."""
@@ -194,6 +194,7 @@ class Messages:
 
     def add(self, channel: Channel, message: Message) -> None:
         """Put a finished message in its channel and tell everyone."""
+        message.born = self.world.now()
         self._count(channel, message)
         channel.messages[message.id] = message
         if message.ephemeral_for is None:
@@ -214,7 +215,9 @@ class Messages:
             message.position = thread.total_message_sent
             thread.message_count += 1
             thread.total_message_sent += 1
-        self.join(channel, [message.author.id])
+        # An interaction may be answered where one was never invited, and that is no invitation.
+        if message.interaction is None or can_see(self.world, channel, message.author):
+            self.join(channel, [message.author.id])
 
     def join(self, channel: Channel, user_ids: list[int]) -> None:
         """Add people to a thread."""

@@ -81,7 +81,8 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     premium_type: int = 0
-    accepts_dms: bool = True
+    dm_refusal: int | None = None
+    """The code that the bot's direct messages to them are refused with; None: they are taken."""
 
 
 @dataclass
@@ -176,6 +177,8 @@ class Message:
     interaction: Interaction | None = None
     ephemeral_for: int | None = None
     allowed_mentions: Json | None = None
+    born: float = 0.0
+    """When it was posted, on the clock of the limits."""
 
     @property
     def loading(self) -> bool:
@@ -293,6 +296,11 @@ class Settings:
     refuse_gateway_until: float = 0.0
     rate_limits: bool = True
     shards: int = 1
-    sessions_remaining: int = -1
     interaction_copies: int = 1
     replay_interactions: bool = False
+    old_edits: int = 3
+    invalid_request_limit: int = 10_000
+    ban_seconds: float = 3_600.0
+    favourable_app_permissions: bool = False
+    escaped_links: bool = False
+    sessions_remaining: int = 1_000

@@ -7,7 +7,9 @@ where files come along it is multipart with a `payload_json` part. A mistake is 
 
 GET    /discord/people                         {"people": [person]}
 PATCH  /discord/people/{person}                {accepts_dms, premium_type (0 none, 1 and 3 basic, 2 Nitro),
-                                               locale, nick, roles: [names], timeout_seconds}
+                                               locale, nick, roles: [names], timeout_seconds,
+                                               dm_refusal: null, 50007 (closed; accepts_dms is short for
+                                               it), 50278 (no mutual guild) or 40003 (opening too fast)}
 GET    /discord/people/{person}/places         {"places": [channel]}: what they see, threads and DM too
 GET    /discord/people/{person}/commands       {"commands": [command]}: what they are offered in ?channel=
 GET    /discord/people/{person}/pings          {"pings": [message]}: the messages that notified them
@@ -67,6 +69,7 @@ from sandbox.discord.uploads import Body, read_body
 from sandbox.discord.world import Event
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+DM_REFUSALS = (None, 50007, 50278, 40003)
 
 
 def sentence(handler: Handler) -> Handler:
@@ -163,7 +166,8 @@ class PeopleRoutes:
             "avatar_url": cdn.avatar_url(world, user),
             "locale": user.locale,
             "premium_type": user.premium_type,
-            "accepts_dms": user.accepts_dms,
+            "accepts_dms": user.dm_refusal is None,
+            "dm_refusal": user.dm_refusal,
             "dm_channel_id": str(dm.id) if dm else None,
             "guilds": [self._membership(g, user) for g in world.guilds.values() if user.id in g.members],
         }
@@ -186,7 +190,11 @@ class PeopleRoutes:
     async def change_person(self, request: web.Request) -> web.Response:
         """PATCH /discord/people/{person}."""
         user, changes = self._asker(request), await request.json()
-        for key in ("accepts_dms", "premium_type", "locale"):
+        if "accepts_dms" in changes:
+            changes["dm_refusal"] = None if changes.pop("accepts_dms") else 50007
+        if changes.get("dm_refusal") not in DM_REFUSALS:
+            raise ValueError("dm_refusal is null, 50007, 50278 or 40003.")
+        for key in ("dm_refusal", "premium_type", "locale"):
             if key in changes:
                 setattr(user, key, changes.pop(key))
         for guild in self.ctx.world.guilds.values():

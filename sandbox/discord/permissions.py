@@ -188,11 +188,14 @@ def permissions_in(directory: Directory, channel: Channel, user: User) -> int:
     return _without_implied(bits, channel, user)
 
 
-def app_permissions(directory: Directory, channel: Channel) -> int:
+def app_permissions(directory: Directory, channel: Channel, *, favourable: bool = False) -> int:
     """Compute what an interaction says the app may do; without a bot in the guild, nearly @everyone's.
 
-    https://github.com/discord/discord-api-docs/issues/5316
+    https://github.com/discord/discord-api-docs/issues/5316. `favourable`: in a private thread it is said as
+    if the bot were invited, which is not documented either way.
     """
+    if favourable and channel.type is ChannelType.PRIVATE_THREAD:
+        return app_permissions(directory, directory.parent_of(channel))
     guild = directory.guilds[channel.guild_id] if channel.guild_id is not None else None
     if guild is None or directory.bot.id in guild.members:
         return permissions_in(directory, channel, directory.bot)

@@ -438,7 +438,9 @@ def interaction(world: World, i: Interaction) -> Json:
         "version": 1,
         "channel_id": str(i.channel.id),
         "channel": _partial_channel(world, i),
-        "app_permissions": str(app_permissions(world, i.channel)),
+        "app_permissions": str(
+            app_permissions(world, i.channel, favourable=world.settings.favourable_app_permissions)
+        ),
         "locale": i.user.locale,
         "entitlements": [],
         "entitlement_sku_ids": [],

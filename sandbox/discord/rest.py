@@ -10,12 +10,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sandbox.discord.cdn import Cdn
+from sandbox.discord.edge import Edge
 from sandbox.discord.errors import ApiError, Plain
 from sandbox.discord.forms import Form
 from sandbox.discord.interactions import Interactions
 from sandbox.discord.messages import Messages
 from sandbox.discord.models import Channel, User
-from sandbox.discord.ratelimits import RateLimits, json_response
+from sandbox.discord.ratelimits import OldEdits, RateLimits, json_response
 from sandbox.discord.uploads import Body, read_body
 from sandbox.discord.world import World
 
@@ -38,6 +39,8 @@ class Context:
         self.messages = Messages(world, self.cdn)
         self.interactions = Interactions(world, self.messages)
         self.limits = RateLimits()
+        self.old_edits = OldEdits()
+        self.edge = Edge()
         self._nonce_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def nonce_lock(self, channel: Channel, nonce: object) -> asyncio.Lock:
@@ -105,7 +108,6 @@ def api_middleware(context: Callable[[], Context]) -> Callable[..., object]:
         enforced = ctx.world.settings.rate_limits
         headers, refused = ctx.limits.take(request, template, enforced=enforced)
         response = refused or await _answer(ctx, request, handler)
-        ctx.limits.note_invalid(response.status)
         if not response.prepared:
             response.headers.update(headers)
             response.headers.setdefault("Via", "1.1 google")
@@ -133,5 +135,5 @@ async def _answer(ctx: Context, request: web.Request, handler: Handler) -> web.S
 
 
 def _authorize(ctx: Context, request: web.Request) -> None:
-    if request.headers.get("Authorization") != f"Bot {ctx.token}":
+    if ctx.world.token_reset or request.headers.get("Authorization") != f"Bot {ctx.token}":
         raise Plain(401, "Unauthorized")

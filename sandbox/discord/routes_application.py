@@ -20,9 +20,9 @@ from sandbox.discord.uploads import read_json, read_object
 class ApplicationRoutes:
     """The routes that are about the application itself and the guilds it is in."""
 
-    def __init__(self, ctx: Context, identifies_left: Callable[[], int]) -> None:
+    def __init__(self, ctx: Context, starts: Callable[[], Json]) -> None:
         self.ctx = ctx
-        self._identifies_left = identifies_left
+        self._starts = starts
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -70,15 +70,9 @@ class ApplicationRoutes:
 
     async def gateway_bot(self, request: web.Request) -> web.Response:
         """GET /gateway/bot."""
-        stated = self.ctx.world.settings.sessions_remaining
-        limit = {
-            "total": 1000,
-            "remaining": self._identifies_left() if stated < 0 else stated,
-            "reset_after": 86_400_000,
-            "max_concurrency": 1,
-        }
         shards = self.ctx.world.settings.shards
-        return json_response({"url": self._gateway_url(), "shards": shards, "session_start_limit": limit})
+        told = {"url": self._gateway_url(), "shards": shards, "session_start_limit": self._starts()}
+        return json_response(told)
 
     # --- who we are
 

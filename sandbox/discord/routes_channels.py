@@ -184,6 +184,9 @@ class ChannelRoutes:
         if message.type == MessageType.THREAD_STARTER_MESSAGE:
             raise ApiError(50021)
         draft = check(body, v2=bool(message.flags & MessageFlag.IS_COMPONENTS_V2))
+        age = ctx.world.now() - message.born
+        if refused := ctx.old_edits.take(channel.id, age, ctx.world.settings.old_edits):
+            return refused
         return json_response(self._show(await ctx.messages.edit(channel, message, draft)))
 
     def _suppress_embeds(self, channel: Channel, message: Message, body: Body) -> None:
@@ -216,7 +219,7 @@ class ChannelRoutes:
         return web.Response(status=204)
 
     async def open_dm(self, request: web.Request) -> web.Response:
-        """POST /users/@me/channels; 50007 comes with the first message, not here."""
+        """POST /users/@me/channels; 40003. 50007 and 50278 come with the first message, not here."""
         payload = await read_object(request)
         recipient = payload.get("recipient_id")
         form = Form()
@@ -228,6 +231,8 @@ class ChannelRoutes:
             form.finish()
         if user is None or user.bot:
             raise ApiError(50007)
+        if user.dm_refusal == 40003:
+            raise ApiError(40003)
         return json_response(present.channel(self.ctx.world, self.ctx.world.open_dm(user)))
 
     # --- threads

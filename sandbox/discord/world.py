@@ -63,6 +63,9 @@ class World:
     nonces: dict[tuple[int, int, str], tuple[float, int]] = field(default_factory=dict)
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     clock_shift: float = 0.0
+    sessions_reset_at: float = 0.0
+    token_reset: bool = False
+    """Whether Discord has voided the bot's token, for want of session starts."""
     _last_id: int = 0
 
     # --- clocks and ids

@@ -48,7 +48,7 @@ _REASON_BY_STATUS = {
 
 
 class NovitaError(Exception):
-    """A refusal in Novita's words: `reason` decides the status unless one is given."""
+    """A refusal in Novita's words: `reason` decides the status unless one is given; "": it names none."""
 
     def __init__(
         self,
@@ -74,6 +74,8 @@ class NovitaError(Exception):
             "message": self.message,
             "metadata": self.metadata,
         }
+        if not self.reason:
+            body = {"code": self.status, "message": self.message}
         return json_response(body, status=self.status, headers=self.headers)
 
 

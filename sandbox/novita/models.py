@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+Encoding = Literal["base64", "data_uri", "url"]
+"""How an image may come: bare base64, a data URI, or an address to fetch it from."""
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,8 @@ class Model:
     """One row of Novita's table: the rules of `POST /v3/async/{name}`."""
 
     name: str
-    encoding: Literal["base64", "data_uri"]
+    encoding: Encoding
+    """The documented one; the setting `encodings` says what is accepted."""
     durations: tuple[str, ...] | tuple[int, ...]
     """All allowed durations in seconds, in the JSON type that this model wants."""
     price_per_second: int
@@ -19,6 +24,8 @@ class Model:
     guidance: str = "cfg_scale"
     """The name of the field, 0 … 1, that says how closely to follow the prompt."""
     modes: tuple[str, ...] = ()
+    generation: int = 2
+    """Kling's own interface of generation 2 refuses `guidance`: see the setting `refuse_cfg_scale`."""
     end_image: bool = False
     sound_price_per_second: int | None = None
     """The price with `sound`; None: the model has no such field."""
@@ -39,6 +46,7 @@ _ALL = (
         "data_uri",
         tuple(range(3, 16)),
         840,
+        generation=3,
         end_image=True,
         sound_price_per_second=1260,
     ),
@@ -47,6 +55,7 @@ _ALL = (
         "data_uri",
         tuple(range(3, 16)),
         1120,
+        generation=3,
         end_image=True,
         sound_price_per_second=1680,
     ),

@@ -9,13 +9,15 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from sandbox.novita.errors import NovitaError
-from sandbox.novita.models import Model
+from sandbox.novita.models import Encoding, Model
+from sandbox.novita.settings import Settings
 
 LONGEST_PROMPT = 2500
 LARGEST_IMAGE = 10 * 2**20
@@ -24,14 +26,16 @@ WIDEST = 2.5
 # Novita documents no limit on resolution, only the error; this one keeps the sandbox's memory small.
 MOST_PIXELS = 100_000_000
 _FORMATS = {"JPEG": "jpg", "PNG": "png"}
+_WAYS: dict[Encoding, str] = {"base64": "bare base64", "data_uri": "a data URI", "url": "an address"}
 _DATA_URI = re.compile(r"data:image/(jpeg|jpg|png);base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Still:
-    """An image of a submit, decoded from its base64."""
+    """An image of a submit, and how it came."""
 
     data: bytes
+    encoding: Encoding
     sha256: str
     format: str
     """"JPEG" or "PNG"."""
@@ -50,6 +54,7 @@ class Order:
 
     model: Model
     still: Still
+    end_still: Still | None
     prompt: str
     seconds: int
     sound: bool
@@ -63,24 +68,37 @@ class Order:
         return self.model.price(self.seconds, self.sound)
 
 
-def read_order(model: Model, body: bytes) -> Order:
+@dataclass(frozen=True)
+class Rules:
+    """What holds for a model just now: its data, the settings, and how an address is fetched.
+
+    `fetch` returns at most one byte more than `LARGEST_IMAGE`; LookupError: it gave no image.
+    """
+
+    model: Model
+    settings: Settings
+    fetch: Callable[[str], bytes]
+
+
+def read_order(rules: Rules, body: bytes) -> Order:
     """Return the order in `body`; NovitaError with the documented reason when it is not acceptable.
 
-    Slow (it decodes the image): not for the event loop.
+    Slow (it fetches and decodes images): not for the event loop.
     """
+    model = rules.model
     fields = _json_object(body)
     prompt = _text(fields, "prompt", required=True)
     _text(fields, "negative_prompt")
     seconds = _duration(model, fields)
-    _fraction(fields, model.guidance)
+    _guidance(rules, fields)
     _mode(model, fields)
     sound = _sound(model, fields)
-    still = _still(model, fields, "image")
-    if model.end_image and fields.get("end_image") not in (None, ""):
-        _still(model, fields, "end_image")
+    still = _still(rules, fields, "image")
+    ends = model.end_image and fields.get("end_image") not in (None, "")
     return Order(
         model=model,
         still=still,
+        end_still=_still(rules, fields, "end_image") if ends else None,
         prompt=prompt,
         seconds=seconds,
         sound=sound,
@@ -137,7 +155,10 @@ def _duration(model: Model, fields: dict[str, Any]) -> int:
     return int(value)
 
 
-def _fraction(fields: dict[str, Any], name: str) -> None:
+def _guidance(rules: Rules, fields: dict[str, Any]) -> None:
+    name = rules.model.guidance
+    if name in fields and rules.settings.refuse_cfg_scale and rules.model.generation == 2:
+        raise _bad(name, "is not supported by this model")
     value = fields.get(name)
     if value is None:
         return
@@ -162,13 +183,16 @@ def _sound(model: Model, fields: dict[str, Any]) -> bool:
     return value
 
 
-def _still(model: Model, fields: dict[str, Any], name: str) -> Still:
+def _still(rules: Rules, fields: dict[str, Any], name: str) -> Still:
     value = fields.get(name)
     if value is None or value == "":
         raise _bad(name, "is required")
     if not isinstance(value, str):
         raise _bad(name, "must be a string")
-    data = _decode_base64(model, name, value)
+    way = _way(value)
+    if way not in rules.settings.encodings[rules.model.name]:
+        raise _bad(name, f"is not accepted as {_WAYS[way]}", rules.settings.encoding_refusal)
+    data = _fetched(rules, name, value) if way == "url" else _decode_base64(name, value)
     if len(data) > LARGEST_IMAGE:
         raise _bad(name, f"must have at most 10 MB, has {len(data)} bytes", "IMAGE_FILE_EXCEEDS_MAX_SIZE")
     kind, width, height = _decode_image(name, data)
@@ -179,15 +203,26 @@ def _still(model: Model, fields: dict[str, Any], name: str) -> Still:
         raise _bad(
             name, f"must be between 1:2.5 and 2.5:1 in shape, is {width}x{height}", "INVALID_IMAGE_SIZE"
         )
-    return Still(data, hashlib.sha256(data).hexdigest(), kind, width, height)
+    return Still(data, way, hashlib.sha256(data).hexdigest(), kind, width, height)
 
 
-def _decode_base64(model: Model, name: str, value: str) -> bytes:
+def _way(value: str) -> Encoding:
+    if value.startswith(("http:", "https:")):
+        return "url"
+    return "data_uri" if value.startswith("data:") else "base64"
+
+
+def _fetched(rules: Rules, name: str, address: str) -> bytes:
+    try:
+        return rules.fetch(address)
+    except LookupError as error:
+        raise _bad(name, f"cannot be fetched: {error}", "INVALID_IMAGE_FORMAT") from None
+
+
+def _decode_base64(name: str, value: str) -> bytes:
     head = _DATA_URI.match(value)
-    if model.encoding == "data_uri" and head is None:
+    if head is None and value.startswith("data:"):
         raise _bad(name, "must be a data URI of a JPEG or PNG", "INVALID_IMAGE_FORMAT")
-    if model.encoding == "base64" and value.startswith(("data:", "http:", "https:")):
-        raise _bad(name, "must be bare base64, with no prefix", "INVALID_IMAGE_FORMAT")
     try:
         return base64.b64decode(value[head.end() :] if head else value, validate=True)
     except binascii.Error:

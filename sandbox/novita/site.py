@@ -10,6 +10,8 @@ import secrets
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from sandbox.journal import Journal
 from sandbox.novita.clock import Clock
 from sandbox.novita.errors import NovitaError, json_response
 from sandbox.novita.faults import answer
+from sandbox.novita.fetch import fetch
 from sandbox.novita.films import Studio
 from sandbox.novita.models import MODELS, Model
-from sandbox.novita.orders import LARGEST_IMAGE, Order, read_order
+from sandbox.novita.orders import LARGEST_IMAGE, Order, Rules, read_order
 from sandbox.novita.settings import Settings
 from sandbox.novita.tasks import Status, Task, Tasks
 
@@ -44,10 +47,15 @@ class Payment:
     """In 1/10000 USD."""
     image_sha256: str
     prompt: str
+    sound: bool
+    end_image_sha256: str = ""
 
 
 class Novita:
-    """A stand-in for Novita's video API with its own money, time and films."""
+    """A stand-in for Novita's video API with its own money, time and films.
+
+    `image_hosts` are the hosts that it fetches images from, as `host:port`.
+    """
 
     def __init__(
         self, *, key: str, data_dir: Path, journal: Journal, faults: Faults, bus: Bus | None = None
@@ -55,6 +63,7 @@ class Novita:
         self.settings = Settings()
         self.clock = Clock()
         self.payments: list[Payment] = []
+        self.image_hosts: frozenset[str] = frozenset()
         self._key = key
         self._journal = journal
         self._faults = faults
@@ -70,7 +79,8 @@ class Novita:
             middlewares=[
                 self._journal.middleware("novita"),
                 self._faults.middleware("novita", answer),
-                _errors_as_json,
+                self._edge,
+                self._errors_as_json,
             ],
             client_max_size=LARGEST_BODY,
         )
@@ -112,7 +122,8 @@ class Novita:
         self._limit_rate(model)
         if request.content_type != "application/json":
             raise NovitaError("INVALID_REQUEST_BODY", "Content-Type must be application/json")
-        order = await asyncio.to_thread(read_order, model, await _body(request))
+        rules = Rules(model, self.settings, partial(fetch, hosts=self.image_hosts))
+        order = await asyncio.to_thread(read_order, rules, await _body(request))
         self._moderate(order)
         self._require_funds(order)
         task = self.tasks.add(order)
@@ -132,8 +143,15 @@ class Novita:
         name = request.match_info["model"]
         model = MODELS.get(name)
         if model is None or name in self.settings.retired:
-            raise NovitaError("API_NOT_FOUND", f"no such API: {request.path}")
+            raise self._not_found(request)
+        if name in self.settings.forbidden_models:
+            raise NovitaError("ACCESS_DENY", f"the API key has no access to {name}")
         return model
+
+    def _not_found(self, request: web.Request) -> NovitaError:
+        if self.settings.retired_form == "api_not_found":
+            return NovitaError("API_NOT_FOUND", f"no such API: {request.path}")
+        return NovitaError("", "route not found", status=404)
 
     def _limit_rate(self, model: Model) -> None:
         limit = self.settings.requests_per_minute
@@ -167,6 +185,8 @@ class Novita:
             price=task.price,
             image_sha256=task.order.still.sha256,
             prompt=task.order.prompt,
+            sound=task.order.sound,
+            end_image_sha256=task.order.end_still.sha256 if task.order.end_still else "",
         )
         self.payments.append(payment)
         self.change_settings({"balance": self.settings.balance - task.price})
@@ -241,6 +261,8 @@ class Novita:
 
     async def _balance(self, request: web.Request) -> web.Response:
         self._authorize(request)
+        if self.settings.balance_forbidden:
+            raise NovitaError("ACCESS_DENY", "the API key has no access to the balance")
         balance = str(self.settings.balance)
         return json_response(
             {
@@ -258,17 +280,38 @@ class Novita:
             {"allow_features": [], "credit_balance": self.settings.balance, "free_trial": {}}
         )
 
+    # --- what stands around it --------------------------------------------------------------------------
 
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except NovitaError as error:
-        return error.response()
-    except web.HTTPNotFound:
-        return NovitaError("API_NOT_FOUND", f"no such API: {request.path}").response()
-    except web.HTTPMethodNotAllowed as error:
-        return NovitaError("API_NOT_FOUND", str(error), status=405).response()
+    @web.middleware
+    async def _edge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        status = self.settings.edge_status
+        if status is None or self.settings.edge_on not in _edges_before(request):
+            return await handler(request)
+        title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+        page = f"<html><head><title>{status} {title}</title></head><body><h1>{title}</h1></body></html>"
+        return web.Response(text=page, status=status, content_type="text/html")
+
+    @web.middleware
+    async def _errors_as_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except NovitaError as error:
+            return error.response()
+        except web.HTTPNotFound:
+            return self._not_found(request).response()
+        except web.HTTPMethodNotAllowed as error:
+            return NovitaError("API_NOT_FOUND", str(error), status=405).response()
+
+
+def _edges_before(request: web.Request) -> tuple[str, ...]:
+    """Return which settings of `edge_on` mean this request."""
+    if request.path.startswith("/files/"):
+        return ()
+    if request.path == "/v3/async/task-result":
+        return "all", "result"
+    if request.path.startswith("/v3/async/"):
+        return "all", "submit"
+    return ("all", "balance") if request.path.endswith("/balance/detail") else ("all",)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from sandbox.bus import Bus
 from sandbox.novita.clock import Clock
 from sandbox.novita.films import Film, FilmSpec, RenderFailed, Studio
-from sandbox.novita.orders import Order
+from sandbox.novita.orders import Order, Still
 from sandbox.novita.settings import Settings
 
 
@@ -53,7 +53,6 @@ class Task:
 
     def as_json(self) -> dict[str, Any]:
         """Return the task as the control site shows it."""
-        still = self.order.still
         return {
             "id": self.id,
             "model": self.order.model.name,
@@ -64,13 +63,9 @@ class Task:
             "prompt": self.order.prompt,
             "seconds": self.order.seconds,
             "price": self.price,
-            "image": {
-                "sha256": still.sha256,
-                "format": still.format,
-                "width": still.width,
-                "height": still.height,
-                "bytes": len(still.data),
-            },
+            "sound": self.order.sound,
+            "image": _shown(self.order.still),
+            "end_image": self.order.end_still and _shown(self.order.end_still),
             "submitted_at": self.submitted_at,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
@@ -198,6 +193,17 @@ class Tasks:
 
     def _tell(self, task: Task) -> None:
         self._bus.publish({"type": "novita_task", "task": task.as_json()})
+
+
+def _shown(still: Still) -> dict[str, Any]:
+    return {
+        "sha256": still.sha256,
+        "encoding": still.encoding,
+        "format": still.format,
+        "width": still.width,
+        "height": still.height,
+        "bytes": len(still.data),
+    }
 
 
 def _random_uuid() -> uuid.UUID:

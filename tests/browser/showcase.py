@@ -125,8 +125,37 @@ def commands(tree: app_commands.CommandTree[discord.Client]) -> None:
         known = ["Lisbon", "London", "Lima"]
         return [app_commands.Choice(name=c, value=c) for c in known if c.lower().startswith(text.lower())]
 
+    @tree.command(name="render", description="Take what a render takes")
+    async def render(
+        interaction: discord.Interaction,
+        image: discord.Attachment,
+        model: str | None = None,
+        duration: int | None = None,
+        sound: bool = False,
+        end_image: discord.Attachment | None = None,
+    ) -> None:
+        end = end_image.filename if end_image else None
+        given = f"{image.filename} {end} {model!r} {duration!r} {sound!r}"
+        await interaction.response.send_message(f"`{given}`")
+
+    @render.autocomplete("model")
+    async def models(interaction: discord.Interaction, text: str) -> list[app_commands.Choice[str]]:
+        return [app_commands.Choice(name=f"Kling {n}", value=f"kling-{n}") for n in ("2.5", "3.0")]
+
+    @render.autocomplete("duration")
+    async def durations(interaction: discord.Interaction, text: str) -> list[app_commands.Choice[int]]:
+        offered = {"kling-3.0": range(3, 16)}.get(interaction.namespace.model, (5, 10))
+        heard = " with sound" if interaction.namespace.sound else ""
+        fitting = (n for n in offered if str(n).startswith(text))
+        return [app_commands.Choice(name=f"{n} seconds{heard}", value=n) for n in fitting]
+
     @tree.command(name="silence", description="Never answer")
-    async def silence(interaction: discord.Interaction) -> None: ...
+    async def silence(interaction: discord.Interaction, about: str | None = None) -> None: ...
+
+    @silence.autocomplete("about")
+    async def no_ideas(interaction: discord.Interaction, text: str) -> list[app_commands.Choice[str]]:
+        await asyncio.Event().wait()
+        return []
 
     @tree.context_menu(name="Quote")
     async def quote(interaction: discord.Interaction, message: discord.Message) -> None:

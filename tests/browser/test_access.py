@@ -37,7 +37,7 @@ async def test_kinora(demo: Sandbox, open_page: OpenPage, axe: str, scheme: str)
     await open_thread(page)
     await assert_accessible(page, axe)
     await page.get_by_role("button", name="Backstage").click()
-    for tab in ("Wire", "Novita", "Faults", "Bot", "Jobs"):
+    for tab in ("Wire", "Novita", "Faults", "Worlds", "Bot", "Jobs"):
         await page.get_by_role("tab", name=tab).click()
         await page.wait_for_load_state("networkidle")
         await assert_accessible(page, axe)

@@ -92,8 +92,8 @@ TROUBLES: dict[str, tuple[Json, Json, str]] = {
     "no funds": ({"balance": 0}, {}, "BILLING_BALANCE_NOT_ENOUGH"),
     "too many": ({"requests_per_minute": 0}, {}, "RATE_LIMIT_EXCEEDED"),
     "indecent": ({"illegal_word": "boat"}, {}, "ILLEGAL_PROMPT"),
-    "retired": ({"retired": [MODEL]}, {}, "API_NOT_FOUND"),
-    "no such model": ({}, {"model": "no-such-model"}, "API_NOT_FOUND"),
+    "retired": ({"retired": [MODEL], "retired_form": "api_not_found"}, {}, "API_NOT_FOUND"),
+    "no such model": ({"retired_form": "api_not_found"}, {"model": "no-such-model"}, "API_NOT_FOUND"),
     "no prompt": ({}, {"body": {"image": IMAGE}}, "INVALID_REQUEST_BODY"),
     "no picture": ({}, {"body": order(image="bm90IGEgcGljdHVyZQ==")}, "INVALID_IMAGE_FORMAT"),
 }

@@ -20,12 +20,14 @@ import aiohttp
 import av
 import pytest
 import yarl
+from aiohttp import web
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from sandbox.house import House
 from sandbox.novita.errors import STATUS
 from sandbox.novita.models import MODELS
 from sandbox.novita.render import film_size
+from tests.support.servers import serving
 
 SEED_MODEL = "kling-2.5-turbo-i2v"
 ROOT = Path(__file__).resolve().parents[2]
@@ -477,6 +479,8 @@ async def test_a_submit_costs_its_price_once(
         "price": price,
         "image_sha256": hashlib.sha256(IMAGE).hexdigest(),
         "prompt": "The sun rises slowly",
+        "sound": fields.get("sound", False),
+        "end_image_sha256": "",
     }
     balance = (await customer.api("GET", "/openapi/v1/billing/balance/detail")).json
     assert balance["availableBalance"] == str(1_000_000 - price)
@@ -652,7 +656,7 @@ async def test_unknown_fields_are_tolerated_and_shown(customer: Customer) -> Non
     assert shown["request"]["seed"] == 5
     assert shown["request"]["image"].endswith(f"<{len(base64_of(IMAGE))} characters>")
     image = {"sha256": hashlib.sha256(IMAGE).hexdigest(), "format": "PNG", "width": 480, "height": 320}
-    assert shown["image"] == {**image, "bytes": len(IMAGE)}
+    assert shown["image"] == {**image, "bytes": len(IMAGE), "encoding": "base64"}
     kept = await customer.call("GET", f"{customer.house.control_url}/novita/tasks/{task_id}/image")
     assert kept.body == IMAGE
 
@@ -660,15 +664,73 @@ async def test_unknown_fields_are_tolerated_and_shown(customer: Customer) -> Non
 @pytest.mark.parametrize("path", ["wan2.6-i2v", "kling-v2.6-pro-i2v", "kling-9", "a/b"])
 async def test_a_retired_or_unknown_path_is_not_found(customer: Customer, path: str) -> None:
     answer = await customer.submit(model=path)
+    assert (answer.status, answer.json) == (404, {"code": 404, "message": "route not found"})
+    await customer.settings(retired_form="api_not_found")
+    answer = await customer.submit(model=path)
     assert (answer.status, answer.reason) == (404, "API_NOT_FOUND")
 
 
 async def test_models_can_be_retired_and_brought_back(customer: Customer) -> None:
     await customer.settings(retired=[SEED_MODEL])
-    assert (await customer.submit()).reason == "API_NOT_FOUND"
+    assert (await customer.submit()).status == 404
     await customer.order(body_v3(duration=5), "kling-v2.6-pro-i2v")
     (payment,) = await customer.payments()
     assert payment["price"] == MODELS["kling-v2.6-pro-i2v"].price(5, sound=True)  # its sound is on by default
+
+
+@pytest.mark.parametrize("way", ["base64", "data_uri", "url"])
+async def test_what_a_model_takes_an_image_as_can_be_set(customer: Customer, way: str) -> None:
+    async def image(request: web.Request) -> web.Response:
+        return web.Response(body=IMAGE) if request.query_string == "ex=1" else web.Response(status=404)
+
+    async with serving({"/still.png": image}) as host:
+        customer.house.novita.image_hosts |= {host.removeprefix("http://")}
+        address = f"{host}/still.png?ex=1"
+        ways = {"base64": base64_of(IMAGE), "data_uri": data_uri(IMAGE), "url": address}
+        await customer.settings(encodings={SEED_MODEL: [way]}, encoding_refusal=INVALID)
+        task_id = await customer.order(body(image=ways[way]))
+        refused = [await customer.submit(body(image=ways[other])) for other in ways if other != way]
+        if way == "url":  # it looks: at the bytes, and only where it may
+            for astray in (address + "0", "http://example.com/a.png", address.replace("http", "https", 1)):
+                assert (await customer.submit(body(image=astray))).reason == "INVALID_IMAGE_FORMAT"
+    assert [answer.reason for answer in refused] == [INVALID, INVALID]
+    shown = (await customer.task(task_id))["image"]
+    assert (shown["encoding"], shown["sha256"]) == (way, hashlib.sha256(IMAGE).hexdigest())
+    assert len(await customer.payments()) == 1
+
+
+async def test_the_end_image_is_seen(customer: Customer) -> None:
+    end = picture(360, 300)
+    await customer.order(body_v3(end_image=data_uri(end)), "kling-v3.0-std-i2v")
+    (payment,) = await customer.payments()
+    assert payment["end_image_sha256"] == hashlib.sha256(end).hexdigest()
+
+
+async def test_the_second_generation_may_refuse_cfg_scale(customer: Customer) -> None:
+    await customer.settings(refuse_cfg_scale=True)
+    assert (await customer.submit(body(cfg_scale=0.5))).reason == INVALID
+    await customer.order(body())
+    await customer.order(body_v3(cfg_scale=0.5), "kling-v3.0-std-i2v")
+
+
+async def test_a_key_may_lack_a_right(customer: Customer) -> None:
+    await customer.settings(forbidden_models=[SEED_MODEL], balance_forbidden=True)
+    answers = [await customer.submit(), await customer.api("GET", "/openapi/v1/billing/balance/detail")]
+    assert [(answer.status, answer.reason) for answer in answers] == [(403, "ACCESS_DENY")] * 2
+    await customer.order(body_v3(), "kling-v3.0-std-i2v")
+
+
+@pytest.mark.parametrize("where", ["submit", "result", "balance", "all"])
+async def test_an_edge_may_answer_for_novita(customer: Customer, where: str) -> None:
+    await customer.settings(edge_status=403, edge_on=where)
+    asked = {
+        "submit": await customer.submit(),
+        "result": await customer.api("GET", "/v3/async/task-result?task_id=x"),
+        "balance": await customer.api("GET", "/openapi/v1/billing/balance/detail"),
+    }
+    pages = [name for name, answer in asked.items() if answer.body.startswith(b"<html>")]
+    assert pages == (list(asked) if where == "all" else [where])
+    assert {asked[name].status for name in pages} == {403}
 
 
 @pytest.mark.parametrize(
@@ -741,6 +803,16 @@ async def test_every_documented_error_can_be_asked_for(customer: Customer, reaso
         {"shape": "round"},
         {"video_variant": "vp9"},
         {"retired": "kling"},
+        {"retired_form": "gone"},
+        {"forbidden_models": [1]},
+        {"encodings": ["base64"]},
+        {"encodings": {"kling-9": ["base64"]}},
+        {"encodings": {SEED_MODEL: "base64"}},
+        {"encodings": {SEED_MODEL: ["hex"]}},
+        {"encoding_refusal": "TASK_FAILED"},
+        {"edge_status": 99},
+        {"edge_status": 600},
+        {"edge_on": "moon"},
         {"concurrency": 0},
         [],
     ],

@@ -43,7 +43,7 @@ export class Column {
       event.preventDefault();
       depth = 0;
       veil(false);
-      this.composer.take([...event.dataTransfer.files]);
+      this.composer.take([...event.dataTransfer.files], { x: event.clientX, y: event.clientY });
     });
     return element;
   }

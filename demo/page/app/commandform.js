@@ -63,7 +63,7 @@ export class CommandForm {
     const count = this.unused().length;
     this.more.hidden = !count;
     this.more.textContent = `+${count} more`;
-    this.more.setAttribute("aria-label", `${count} more options`);
+    this.more.setAttribute("aria-label", `${count} more option${count === 1 ? "" : "s"}`);
   }
 
   offerMore() {
@@ -84,21 +84,33 @@ export class CommandForm {
     event.preventDefault();
   }
 
-  get hasAttachment() {
-    return this.entry.options.some((o) => o.type === ATTACHMENT);
-  }
-
+  /** The name of the option that the next file goes to, if there is one. */
   get attachmentName() {
-    return this.entry.options.find((o) => o.type === ATTACHMENT)?.name;
+    return this.filePill()?.option.name ?? this.entry.options.find((o) => o.type === ATTACHMENT)?.name;
   }
 
-  /** Hand a file to the first option that wants one; false when none does. */
-  giveFile(file) {
-    let pill = this.pills.find((p) => p.isFile && !p.file) ?? this.pills.find((p) => p.isFile);
+  filePill() {
+    return this.pills.find((p) => p.isFile && !p.file) ?? this.pills.find((p) => p.isFile);
+  }
+
+  /** Hand a file to the option that it was dropped on, or to the first that wants one; false when none does. */
+  giveFile(file, at) {
+    const under = at && this.pills.find((p) => p.isFile && p.covers(at));
     const option = this.unused().find((o) => o.type === ATTACHMENT);
-    if (!pill && option) pill = this.add(option);
+    const pill = under ?? this.filePill() ?? (option && this.add(option));
     pill?.set(file);
     return Boolean(pill);
+  }
+
+  /** Hand out several files: the first as above, the others to options that have none yet. */
+  giveFiles([first, ...others], at) {
+    const taken = this.giveFile(first, at);
+    for (const file of others) {
+      const option = this.unused().find((o) => o.type === ATTACHMENT);
+      const pill = this.pills.find((p) => p.isFile && !p.file) ?? (option && this.add(option));
+      pill?.set(file);
+    }
+    return taken;
   }
 
   setText(name, text) {

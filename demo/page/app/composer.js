@@ -164,18 +164,18 @@ export class Composer {
   // --- files
 
   dropWords() {
-    return this.command?.hasAttachment ? `Use as ${this.command.attachmentName}` : `Upload to ${this.text.placeholder.replace("Message ", "")}`;
+    return this.command?.attachmentName ? `Use as ${this.command.attachmentName}` : `Upload to ${this.text.placeholder.replace("Message ", "")}`;
   }
 
-  /** Take files that were picked, dropped or pasted: a command that waits for one gets it. */
-  take(files) {
+  /** Take files that were picked, pasted or dropped `at` a point: a command that waits for some gets them. */
+  take(files, at) {
     if (!files.length || this.box.hidden) return;
     const large = files.find((file) => file.size > this.store.uploadLimit);
     if (large) {
       alertDialog("Your files are too powerful", `Max file size is ${fileSize(this.store.uploadLimit)} here; ${large.name} has ${fileSize(large.size)}.`);
       return;
     }
-    if (this.command?.giveFile(files[0])) return;
+    if (this.command?.giveFiles(files, at)) return;
     this.setFiles([...this.files, ...files].slice(0, MOST_FILES));
     this.text.focus();
   }

@@ -86,12 +86,12 @@ export class TextPill {
     this.show(exact ? all : all.filter((c) => `${c.label} ${c.hint ?? ""}`.toLowerCase().includes(wanted)), !exact);
   }
 
-  show(entries, pickFirst = true) {
+  show(entries, pickFirst = true, problem = this.problem) {
     const { store, link } = this.form;
     link.suggestions.show(entries.slice(0, MOST_SUGGESTED), {
       title: localName(this.option, store),
-      about: this.problem || localDescription(this.option, store),
-      problem: Boolean(this.problem),
+      about: problem || localDescription(this.option, store),
+      problem: Boolean(problem),
       owner: this.field,
       pickFirst,
       onPick: (choice) => this.choose(choice),
@@ -108,7 +108,8 @@ export class TextPill {
       if (!state.choices && !state.failed) return;
       store.removeEventListener("interaction", hear);
       if (document.activeElement !== this.field || this.text() !== text) return;
-      this.show((state.choices ?? []).map((c) => ({ label: c.name, value: c.value })));
+      if (state.failed) this.show([], false, "Loading options failed.");
+      else this.show(state.choices.map((c) => ({ label: localName(c, store), value: c.value })));
     };
     store.addEventListener("interaction", hear);
     hear();
@@ -182,6 +183,12 @@ export class FilePill {
   remove() {
     this.element.remove();
     this.zoneItem.remove();
+  }
+
+  /** Whether a point of the window is on this option's place for files. */
+  covers({ x, y }) {
+    const box = this.zone.getBoundingClientRect();
+    return x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
   }
 
   set(file) {

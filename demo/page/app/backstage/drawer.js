@@ -8,6 +8,7 @@ import { faultsPanel } from "./faults.js";
 import { jobsPanel } from "./jobs.js";
 import { novitaPanel } from "./novita.js";
 import { wirePanel } from "./wire.js";
+import { worldsPanel } from "./worlds.js";
 
 /** Build the drawer; gives the button that opens it and `start`, which tells whether this sandbox runs the bot. */
 export function backstage(element, store, page) {
@@ -15,6 +16,7 @@ export function backstage(element, store, page) {
     ["Wire", wirePanel(store)],
     ["Novita", novitaPanel(store)],
     ["Faults", faultsPanel(store)],
+    ["Worlds", worldsPanel(store)],
     ["Bot", botPanel(store)],
     ["Jobs", jobsPanel(store)],
   ];
