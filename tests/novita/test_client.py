@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.domain.request import RenderRequest
 from bot.errors import AnswerLost, NotSent
-from bot.novita.client import NovitaClient
+from bot.novita.client import ImageFile, NovitaClient
 from bot.novita.codec import Kind, Problem, Repeat, Submitted
 from bot.novita.models import CATALOGUE
 from tests.support.servers import Handler, serving
@@ -36,7 +36,8 @@ async def submit(base: str, image: Path) -> Submitted | Problem:
     client = NovitaClient(base, "sk_key", timeout=2.0)
     try:
         with image.open("rb") as file:
-            return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), file, "png")
+            images = [ImageFile(file, "png")]
+            return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), "base64", images)
     finally:
         await client.close()
 
@@ -104,7 +105,7 @@ async def test_a_lost_answer_is_told_as_that_and_not_repeated(image: Path, handl
     async with serving({PATH: counted}) as base:
         client = NovitaClient(base, "sk_key", timeout=0.2)
         with image.open("rb") as file, pytest.raises(AnswerLost):
-            await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "png")
+            await client.submit(MODEL, RenderRequest("", "a", 5, 0), "base64", [ImageFile(file, "png")])
         await client.close()
     assert calls == 1
 
@@ -135,7 +136,8 @@ async def refusing() -> AsyncIterator[str]:
 async def test_a_refused_key_is_understood_everywhere(refusing: str, image: Path) -> None:
     client = NovitaClient(refusing, "sk_wrong")
     with image.open("rb") as file:
-        submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "jpeg")
+        images = [ImageFile(file, "jpeg")]
+        submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), "base64", images)
     for answer in (await client.balance(), await client.result("t"), submitted):
         assert isinstance(answer, Problem)
         assert answer.kind is Kind.KEY

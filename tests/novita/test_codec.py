@@ -28,7 +28,8 @@ from bot.novita.models import CATALOGUE, catalogue
 
 
 def body(model: str, order: RenderRequest, mime: str = "image/png") -> dict[str, object]:
-    before, after = submit_frame(CATALOGUE[model], order, mime)
+    chosen = CATALOGUE[model]
+    before, after = submit_frame(chosen, order, chosen.image_encoding, [mime])
     parsed: dict[str, object] = json.loads(before + base64.b64encode(b"still") + after)
     return parsed
 
