@@ -22,8 +22,8 @@ _OPENS_SOMETHING = (
     (re.compile(r"((?:Bearer|Bot)\s+)[\w.~+/=-]+", re.IGNORECASE), r"\1<secret>"),
     (re.compile(r"\bsk[_-][\w-]{6,}"), "<secret>"),
     (re.compile(r"[\w-]{20,60}\.[\w-]{5,60}\.[\w-]{20,}"), "<secret>"),
+    (re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"<>]*"), r"\1?<query>"),
     (re.compile(r"://[^\s/?#'\"<>]*@"), "://<secret>@"),
-    (re.compile(r"(://[^\s?#'\"<>]*)[?#][^\s'\"<>]*"), r"\1?<query>"),
     (re.compile(r"\?[\w.~%-]+=[^\s'\"<>]*"), "?<query>"),
     (re.compile(r"[A-Za-z0-9+/_=-]{48,}"), "<data>"),
 )
