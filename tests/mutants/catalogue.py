@@ -483,7 +483,7 @@ _mutant(
     FILE,
     "unknown-status-ends-a-job",
     "A status that nobody knows is waited on, since the task is paid.",
-    'return Pending(started=False, unknown_status=name or "no status")',
+    'return Pending(started=False, unknown_status=_name(name, secrets) or "no status")',
     'return TaskFailed(name or "no status")',
     CODEC + "test_how_a_task_stands",
 )
