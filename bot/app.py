@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -17,18 +18,19 @@ from pathlib import Path
 from bot.client import Kinora, client_for
 from bot.engines.local import LocalEngine
 from bot.engines.postgres import PostgresEngine, make_queue
-from bot.errors import AnswerLost, StartupError
+from bot.errors import AnswerLost, SettingsError, StartupError
 from bot.files.download import Downloader
 from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs.admission import Admission
+from bot.jobs.encodings import Encodings
 from bot.jobs.fencing import Fence
 from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Engine
 from bot.jobs.redelivery import Redelivery
 from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.service import JobService
-from bot.jobs.submission import REMEDIES
+from bot.jobs.submission import REMEDIES, Submission
 from bot.media.pool import MediaPool
 from bot.messaging.alerts import OwnerAlerts
 from bot.messaging.gate import BanGate
@@ -36,7 +38,7 @@ from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import UNITS_PER_DOLLAR, catalogue
+from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
@@ -102,6 +104,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     The job service is put into `services` once it has its parts.
     """
     models = catalogue(settings.prices)
+    chosen_encodings = _of_known_models(settings.image_encodings, models)
     database = Database(settings.database_url)
     await database.open()
     stack.push_async_callback(database.close)
@@ -113,7 +116,10 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     fence = Fence(store.owns) if database.shared else None
     discord_trace = BanGate().trace(fence.trace() if fence else None)
     novita = NovitaClient(
-        settings.novita_api_url, settings.novita_api_key, trace=fence.trace() if fence else None
+        settings.novita_api_url,
+        settings.novita_api_key,
+        trace=fence.trace() if fence else None,
+        secrets=settings.secrets,
     )
     stack.push_async_callback(novita.close)
     await _check_key(novita)
@@ -135,7 +141,9 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     alerts = OwnerAlerts(bot, coordination)
     stack.push_async_callback(alerts.close)
     config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
-    runner = JobRunner(store, novita, publisher, alerts, images, videos, admission, config)
+    encodings = Encodings(coordination, chosen_encodings)
+    submission = Submission(store, novita, publisher, alerts, encodings)
+    runner = JobRunner(store, novita, publisher, alerts, submission, images, videos, admission, config)
     engine = _engine(settings, role, database, store, runner)
     stack.push_async_callback(engine.stop)
     interactions = Interactions(InteractionStore(database))
@@ -162,6 +170,15 @@ def _engine(settings: Settings, role: Role, database: Database, store: JobStore,
         works = role is not Role.GATEWAY
         return PostgresEngine(database, store, runner, settings.database_url, works=works)
     return LocalEngine(store, runner)
+
+
+def _of_known_models(chosen: Mapping[str, Encoding], models: Mapping[str, Model]) -> Mapping[str, Encoding]:
+    """Return the operator's encodings; raises `SettingsError` when one is for no model there is."""
+    if unknown := sorted(chosen.keys() - models.keys()):
+        raise SettingsError(
+            [f"KINORA_IMAGE_ENCODINGS names {name}: there is {', '.join(models)}." for name in unknown]
+        )
+    return chosen
 
 
 async def _check_key(novita: NovitaClient) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -17,6 +17,8 @@ from dotenv import dotenv_values
 from bot.errors import SettingsError
 
 T = TypeVar("T")
+ImageEncoding = Literal["base64", "data_uri", "url"]
+"""How an image is put into the request to Novita; the same as `Encoding` in `bot.novita.models`."""
 
 DISCORD_API_URL = "https://discord.com/api/v10"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -55,6 +57,7 @@ class Settings:
     poll_seconds: float = 3.0
     render_timeout: float = 1800.0
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    image_encodings: Mapping[str, ImageEncoding] = field(default_factory=dict)
 
     @property
     def discord_is_stand_in(self) -> bool:
@@ -99,6 +102,7 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
         render_timeout=60
         * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
         prices=reader.read("KINORA_PRICES", _prices, {}),
+        image_encodings=reader.read("KINORA_IMAGE_ENCODINGS", _image_encodings, {}),
     )
     if reader.mistakes:
         raise SettingsError(reader.mistakes)
@@ -217,3 +221,17 @@ def _prices(value: str) -> Mapping[str, Decimal]:
         if not model or not prices[model].is_finite() or prices[model] < 0:
             raise ValueError("must be pairs such as kling-2.5-turbo-i2v=0.07, in dollars a second")
     return prices
+
+
+def _image_encodings(value: str) -> Mapping[str, ImageEncoding]:
+    """Parse `model=encoding` pairs separated by commas, each model once."""
+    chosen: dict[str, ImageEncoding] = {}
+    for pair in value.split(","):
+        model, _, name = (part.strip() for part in pair.partition("="))
+        encoding = next((way for way in get_args(ImageEncoding) if way == name), None)
+        if not model or encoding is None:
+            raise ValueError("must be pairs such as kling-2.5-turbo-i2v=base64, with base64, data_uri or url")
+        if model in chosen:
+            raise ValueError(f"names {model} twice")
+        chosen[model] = encoding
+    return chosen

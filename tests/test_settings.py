@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bot.errors import SettingsError
-from bot.settings import DISCORD_API_URL, is_loopback, load
+from bot.novita.models import ENCODINGS
+from bot.settings import DISCORD_API_URL, ImageEncoding, is_loopback, load
 
 GOOD = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
 
@@ -33,6 +35,7 @@ def test_every_mistake_is_named_at_once() -> None:
                 "KINORA_POLL_SECONDS": "soon",
                 "KINORA_RENDER_TIMEOUT_MINUTES": "nan",
                 "KINORA_PRICES": "kling=cheap",
+                "KINORA_IMAGE_ENCODINGS": "kling=hex",
                 "KINORA_DISCORD_CDN_HOSTS": "https://cdn",
             },
         )
@@ -49,7 +52,20 @@ def test_every_mistake_is_named_at_once() -> None:
         "KINORA_POLL_SECONDS",
         "KINORA_RENDER_TIMEOUT_MINUTES",
         "KINORA_PRICES",
+        "KINORA_IMAGE_ENCODINGS",
     ]
+
+
+@pytest.mark.parametrize("value", ["kling", "=url", "kling=", "kling=URL", "a=url,", "a=url, a=base64"])
+def test_a_mistake_in_the_encodings_is_named(value: str) -> None:
+    with pytest.raises(SettingsError, match="KINORA_IMAGE_ENCODINGS"):
+        load(None, {**GOOD, "KINORA_IMAGE_ENCODINGS": value})
+
+
+def test_encodings_are_chosen_by_model() -> None:
+    assert get_args(ImageEncoding) == ENCODINGS
+    settings = load(None, {**GOOD, "KINORA_IMAGE_ENCODINGS": "kling-a=base64, kling-b = url,c=data_uri"})
+    assert settings.image_encodings == {"kling-a": "base64", "kling-b": "url", "c": "data_uri"}
 
 
 @pytest.mark.parametrize("value", ["tok en", "tök", "abc\x07", "   "])

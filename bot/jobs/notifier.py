@@ -46,8 +46,8 @@ class Notifier(Protocol):
     async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
         """Make the card stand and its thread exist; `image` is asked for only if the card has none yet."""
 
-    async def image_url(self, channel_id: int, message_id: int) -> str:
-        """Sign a fresh address for the image that a card carries."""
+    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
+        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end"."""
 
     def update_card(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""

@@ -75,6 +75,7 @@ class JobRunner:
         novita: NovitaClient,
         notifier: Notifier,
         operator: Operator,
+        submission: Submission,
         images: Images,
         videos: Videos,
         admission: Admission,
@@ -82,11 +83,10 @@ class JobRunner:
     ) -> None:
         self._store = store
         self._notifier = notifier
-        self._images = images
-        self._videos = videos
+        self._images, self._videos = images, videos
         self._admission = admission
         self._config = config
-        self._submission = Submission(store, novita, operator)
+        self._submission = submission
         self._operator = operator
         self._retries = Retries(notifier, operator)
         self._polls = Polls(novita, self._retries)
@@ -216,7 +216,7 @@ class JobRunner:
         """Submit the render, and again only where it is certain that nothing was bought."""
         budget = RetryBudget()
         while True:
-            job, trouble = await self._submission.submit(job, model, image)
+            job, trouble = await self._submission.submit(job, model, [image])
             if trouble is None:
                 self._outdated = False
                 if job.state is State.RENDERING:

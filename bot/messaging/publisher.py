@@ -103,12 +103,16 @@ class Publisher:
                 return channel_id
             raise
 
-    async def image_url(self, channel_id: int, message_id: int) -> str:
-        """Sign a fresh address for the image that a card carries; raises like all the others."""
+    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
+        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end".
+
+        Raises like all the others.
+        """
         with discord_errors():
             card = await self._channel(channel_id).fetch_message(message_id)
         for attachment in card.attachments:
-            return attachment.url
+            if attachment.filename.startswith(f"{name}-"):
+                return attachment.url
         raise PermanentError("the card's image was removed")
 
     def update_card(self, job: Job, stage: Stage) -> None:

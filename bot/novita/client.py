@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import aiohttp
@@ -14,7 +15,7 @@ from bot.domain.request import ImageFormat, RenderRequest
 from bot.errors import AnswerLost, NotSent
 from bot.novita import codec
 from bot.novita.codec import Pending, Problem, Submitted, Succeeded, TaskFailed
-from bot.novita.models import Model
+from bot.novita.models import Encoding, Model
 
 # A multiple of three, so that the base64 pieces join without padding between them.
 PIECE = 3 * 64 * 1024
@@ -23,16 +24,36 @@ LARGEST = 2**20
 MIME: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png"}
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to be sent: an open file, at its beginning, and what it is."""
+
+    content: BinaryIO
+    format: ImageFormat
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Return how many bytes its base64 has."""
+        return 4 * -(-os.fstat(self.content.fileno()).st_size // 3)
+
+
 class NovitaClient:
     """Speaks to one Novita account; `timeout` is the longest wait for an answer, in seconds.
 
     `trace` hears of the paid request, and what it raises before a byte is sent comes out of `submit`.
+    Neither the key nor `secrets` are in what it returns or raises, whatever Novita's answers echo.
     """
 
     def __init__(
-        self, base_url: str, key: str, timeout: float = 60.0, trace: aiohttp.TraceConfig | None = None
+        self,
+        base_url: str,
+        key: str,
+        timeout: float = 60.0,
+        trace: aiohttp.TraceConfig | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._base = base_url
+        self._secrets = (key, *secrets)
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(15.0, timeout))
         # Unpacked here, where it is bounded: aiohttp would unpack a bomb as a whole.
         headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
@@ -53,25 +74,32 @@ class NovitaClient:
         await self._paid.close()
 
     async def submit(
-        self, model: Model, request: RenderRequest, image: BinaryIO, image_format: ImageFormat
+        self,
+        model: Model,
+        request: RenderRequest,
+        encoding: Encoding,
+        images: Sequence[ImageFile] | Sequence[str],
     ) -> Submitted | Problem:
-        """Send the paid request, once; `image` is an open file.
+        """Send the paid request, once, with the image and the end image, if any.
 
-        Raises `NotSent` when it certainly did not go out, `AnswerLost` when that is not certain. Never
-        repeats itself.
+        `images` are files, or addresses for the encoding `url`. Raises `NotSent` when it certainly did not go
+        out, `AnswerLost` when that is not certain. Never repeats itself.
         """
-        before, after = codec.submit_frame(model, request, MIME[image_format])
-        length = len(before) + 4 * -(-os.fstat(image.fileno()).st_size // 3) + len(after)
+        files = [image for image in images if isinstance(image, ImageFile)]
+        named = [MIME[image.format] if isinstance(image, ImageFile) else image for image in images]
+        pieces = codec.submit_frame(model, request, encoding, named)
+        length = sum(map(len, pieces)) + sum(file.encoded_bytes for file in files)
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         try:
             async with self._paid.post(
                 f"{self._base}/v3/async/{model.name}",
-                data=_body(before, image, after),
+                data=_body(pieces, files),
                 headers=headers,
                 allow_redirects=False,
             ) as response:
                 text = await _text(response)
-                return codec.read_submit(response.status, text, response.headers.get("Retry-After"))
+                retry_after = response.headers.get("Retry-After")
+                return codec.read_submit(response.status, text, retry_after, self._secrets)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Name lookup, refused connection, TLS: all before the first byte of the request.
             raise NotSent(type(error).__name__) from None
@@ -91,12 +119,12 @@ class NovitaClient:
         """Ask how a task stands. Free, and safe to repeat; raises `AnswerLost` when the line is bad."""
         path = "/v3/async/task-result"
         status, text, retry_after = await self._ask("GET", path, params={"task_id": task_id})
-        return codec.read_result(status, text, retry_after, task_id)
+        return codec.read_result(status, text, retry_after, task_id, self._secrets)
 
     async def balance(self) -> int | Problem:
         """Ask what can be spent, in 1/10000 USD: the free way to check the key. Raises `AnswerLost`."""
         status, text, _ = await self._ask("GET", "/openapi/v1/billing/balance/detail")
-        return codec.read_balance(status, text)
+        return codec.read_balance(status, text, self._secrets)
 
     async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, str, str | None]:
         """Send what is free; return the status, the text and Retry-After."""
@@ -134,8 +162,9 @@ def _unpacked(raw: bytes | bytearray) -> bytes | None:
     return found if len(found) <= LARGEST else None
 
 
-async def _body(before: bytes, image: BinaryIO, after: bytes) -> AsyncIterator[bytes]:
-    yield before
-    while piece := image.read(PIECE):
-        yield base64.b64encode(piece)
-    yield after
+async def _body(pieces: Sequence[bytes], files: Sequence[ImageFile]) -> AsyncIterator[bytes]:
+    yield pieces[0]
+    for file, after in zip(files, pieces[1:], strict=True):
+        while piece := file.content.read(PIECE):
+            yield base64.b64encode(piece)
+        yield after

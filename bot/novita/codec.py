@@ -8,24 +8,44 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from bot.domain.request import DEFAULT_CFG_SCALE, RenderRequest
-from bot.domain.text import plain, storable
-from bot.novita.models import Model
+from bot.domain.text import plain, redacted, storable
+from bot.novita.models import Encoding, Model
 
 # --- requests -----------------------------------------------------------------------------------------------
 
 
-def submit_frame(model: Model, request: RenderRequest, mime: str) -> tuple[bytes, bytes]:
-    """Build the submit body around the place where the image's base64 goes: `(before, after)`.
+IMAGE_FIELDS = ("image", "end_image")
+"""The names of the image that a video begins with, and of the one that it ends with."""
 
-    The image is streamed in between from disk, so that memory does not grow with it. What sets the price is
-    always said; what is as Novita has it by default is left out, for a model may not know it (Kling's own 2.x
-    refuses `cfg_scale`).
+
+def submit_frame(
+    model: Model, request: RenderRequest, encoding: Encoding, images: Sequence[str]
+) -> tuple[bytes, ...]:
+    """Build the submit body in pieces, with the base64 of one image to go between each two of them.
+
+    The images are streamed in from disk, so that memory does not grow with them: `images` are their MIME
+    types. For the encoding `url` they are their addresses, and the body is whole, in one piece.
+    """
+    named, fields = dict(zip(IMAGE_FIELDS, images, strict=False)), _fields(model, request)
+    if encoding == "url":
+        return (json.dumps(named | fields).encode(),)
+    prefixes = [f"data:{mime};base64," if encoding == "data_uri" else "" for mime in images]
+    starts = [f'"{name}": "{prefix}' for name, prefix in zip(named, prefixes, strict=True)]
+    pieces = ["{" + starts[0], *(f'", {start}' for start in starts[1:]), '", ' + json.dumps(fields)[1:]]
+    return tuple(piece.encode() for piece in pieces)
+
+
+def _fields(model: Model, request: RenderRequest) -> dict[str, object]:
+    """Return what is said besides the images.
+
+    What sets the price is always said; what is as Novita has it by default is left out, for a model may not
+    know it (Kling's own 2.x refuses `cfg_scale`).
     """
     fields: dict[str, object] = {
         "prompt": request.prompt,
@@ -38,10 +58,7 @@ def submit_frame(model: Model, request: RenderRequest, mime: str) -> tuple[bytes
         fields["cfg_scale"] = request.cfg_scale
     if request.negative_prompt:
         fields["negative_prompt"] = request.negative_prompt
-    prefix = f"data:{mime};base64," if model.image_encoding == "data_uri" else ""
-    before = '{"image": "' + prefix
-    after = '", ' + json.dumps(fields)[1:]
-    return before.encode(), after.encode()
+    return fields
 
 
 def probe_body(model: Model) -> bytes:
@@ -121,7 +138,15 @@ class Problem:
 
 _Verdict = tuple[Kind, Repeat]
 
-_KEYS = ("MISSING_API_KEY", "INVALID_API_KEY", "FAILED_TO_AUTH", "API_NOT_ALLOWED", "FEATURE_NOT_ALLOWED")
+_KEYS = (
+    "MISSING_API_KEY",
+    "INVALID_API_KEY",
+    "FAILED_TO_AUTH",
+    "API_NOT_ALLOWED",
+    "FEATURE_NOT_ALLOWED",
+    "ACCESS_DENY",
+    "MODEL_ACCESS_DENIED",
+)
 _ON_SUBMIT: dict[str, _Verdict] = {
     "INVALID_REQUEST_BODY": (Kind.INPUT, Repeat.NO),
     "IMAGE_FILE_EXCEEDS_MAX_SIZE": (Kind.INPUT, Repeat.NO),
@@ -138,6 +163,7 @@ _ON_SUBMIT: dict[str, _Verdict] = {
     "RATE_LIMIT_EXCEEDED": (Kind.LOAD, Repeat.LATER),
     "API_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
     "FUSION_MODEL_NOT_FOUND": (Kind.RETIRED, Repeat.NO),
+    "TASK_NOT_FOUND": (Kind.PROVIDER, Repeat.NO),  # whatever else it says, it says nothing of the model
     # What speaks of a task there may be, however it is wrapped.
     "CREATE_TASK_FAILED": (Kind.UNCLEAR, Repeat.ASK),
     "TASK_FAILED": (Kind.UNCLEAR, Repeat.ASK),
@@ -166,8 +192,10 @@ _ON_POLL: dict[str, _Verdict] = {
 _ON_POLL_BY_STATUS: dict[int, _Verdict] = {401: (Kind.KEY, Repeat.LATER), 429: (Kind.LOAD, Repeat.LATER)}
 
 
-def read_submit(status: int, body: str, retry_after: str | None = None) -> Submitted | Problem:
-    """Understand the answer to the paid request."""
+def read_submit(
+    status: int, body: str, retry_after: str | None = None, secrets: Sequence[str] = ()
+) -> Submitted | Problem:
+    """Understand the answer to the paid request; none of the `secrets` is in what is made of it."""
     if 200 <= status < 300:
         data = _json_object(body)
         # Siblings wrap the id once more; the seed page does not. Reading both loses no paid task.
@@ -176,15 +204,19 @@ def read_submit(status: int, body: str, retry_after: str | None = None) -> Submi
                 return Submitted(task_id)
         # A success without an id: it may well be charged, and there is no id to ask for.
         return Problem(Kind.UNCLEAR, Repeat.ASK, "NO_TASK_ID", status, may_cost=True)
-    return _problem(status, body, retry_after, _on_submit)
+    return _problem(status, body, retry_after, _on_submit, secrets)
 
 
 def read_result(
-    status: int, body: str, retry_after: str | None = None, task_id: str = ""
+    status: int,
+    body: str,
+    retry_after: str | None = None,
+    task_id: str = "",
+    secrets: Sequence[str] = (),
 ) -> Pending | Succeeded | TaskFailed | Problem:
     """Understand the answer to a poll for `task_id`. Polls are free and may always be repeated."""
     if not 200 <= status < 300:
-        return _problem(status, body, retry_after, _on_poll)
+        return _problem(status, body, retry_after, _on_poll, secrets)
     data = _json_object(body)
     task = _object(data.get("task"))
     if task_id and _text(task.get("task_id")) not in ("", task_id):
@@ -195,7 +227,7 @@ def read_result(
         case "TASK_STATUS_SUCCEED":
             return _video(data) or Pending(started=True, unknown_status="TASK_STATUS_SUCCEED without a video")
         case "TASK_STATUS_FAILED":
-            return TaskFailed(_text(task.get("reason")))
+            return TaskFailed(_words(task.get("reason"), secrets))
         case "TASK_STATUS_QUEUED" | "TASK_STATUS_PROCESSING":
             percent = _number(task.get("progress_percent"))
             return Pending(
@@ -206,17 +238,17 @@ def read_result(
         case _:
             # The documented set is the four above, and an official SDK knows one more: still pending, bounded
             # by the deadline.
-            return Pending(started=False, unknown_status=name or "no status")
+            return Pending(started=False, unknown_status=_name(name, secrets) or "no status")
 
 
-def read_balance(status: int, body: str) -> int | Problem:
+def read_balance(status: int, body: str, secrets: Sequence[str] = ()) -> int | Problem:
     """Understand the balance answer: what can be spent, in 1/10000 USD."""
     if 200 <= status < 300:
         amount = _number(_json_object(body).get("availableBalance"))
         return (
             int(amount) if amount is not None else Problem(Kind.UNCLEAR, Repeat.LATER, "NO_BALANCE", status)
         )
-    return _problem(status, body, None, _on_poll)
+    return _problem(status, body, None, _on_poll, secrets)
 
 
 class Probed(StrEnum):
@@ -231,9 +263,10 @@ class Probed(StrEnum):
 def read_probe(status: int, body: str) -> Probed:
     """Understand the answer to what no model can carry out; only Novita's own JSON says anything."""
     if 200 <= status < 300:
-        return Probed.TASK
+        # What cannot be read may hide a task; a page hides none.
+        return Probed.UNCLEAR if body.lstrip().startswith("<") else Probed.TASK
     data = _json_object(body)
-    problem = _problem(status, body, None, _on_submit)
+    problem = _problem(status, body, None, _on_submit, ())
     if data and status == 404 and problem.kind is Kind.RETIRED:
         return Probed.GONE
     if data and status == 400 and problem.kind is Kind.INPUT:
@@ -252,7 +285,11 @@ class _Refusal:
 
 
 def _problem(
-    status: int, body: str, retry_after: str | None, decide: Callable[[_Refusal], _Verdict]
+    status: int,
+    body: str,
+    retry_after: str | None,
+    decide: Callable[[_Refusal], _Verdict],
+    secrets: Sequence[str],
 ) -> Problem:
     """Take an error answer apart (the shapes seen are three, plus HTML from the edge) and have it decided."""
     data = _json_object(body)
@@ -261,8 +298,8 @@ def _problem(
     message = _text(data.get("message")) or _text(error.get("message")) or _plain(body)
     kind, repeat = decide(_Refusal(status, bool(data), reason, message))
     may_cost = repeat is Repeat.ASK or reason == "TASK_FAILED"
-    name = plain(reason)[:100] or f"HTTP_{status}"
-    return Problem(kind, repeat, name, status, message[:500], _seconds(retry_after), may_cost)
+    name, words = _name(reason, secrets) or f"HTTP_{status}", _words(message, secrets)
+    return Problem(kind, repeat, name, status, words, _seconds(retry_after), may_cost)
 
 
 def _by_an_edge(status: int) -> _Verdict:
@@ -281,8 +318,8 @@ def _on_submit(refusal: _Refusal) -> _Verdict:
         return Kind.PROVIDER, Repeat.NO
     if not refusal.is_json:
         return _by_an_edge(status)
-    if reason in _ON_SUBMIT:
-        return _ON_SUBMIT[reason]
+    if reason.upper() in _ON_SUBMIT:
+        return _ON_SUBMIT[reason.upper()]
     if "route not found" in refusal.message.lower():
         return Kind.RETIRED, Repeat.NO
     return _ON_SUBMIT_BY_STATUS.get(status, (Kind.INPUT, Repeat.NO))
@@ -292,7 +329,7 @@ def _on_poll(refusal: _Refusal) -> _Verdict:
     """Decide on what is free: only Novita's own word speaks of task or key, and the rest is asked again."""
     if not refusal.is_json:
         return _by_an_edge(refusal.status)
-    known = _ON_POLL.get(refusal.reason) or _ON_POLL_BY_STATUS.get(refusal.status)
+    known = _ON_POLL.get(refusal.reason.upper()) or _ON_POLL_BY_STATUS.get(refusal.status)
     return known or (Kind.PROVIDER, Repeat.LATER)
 
 
@@ -318,6 +355,15 @@ def _object(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return storable(value).strip() if isinstance(value, str) else ""
+
+
+def _words(value: object, secrets: Sequence[str]) -> str:
+    """Return what Novita says to people: it may echo anything that it was sent, so nothing secret stays."""
+    return redacted(_text(value), secrets)[:500]
+
+
+def _name(reason: str, secrets: Sequence[str]) -> str:
+    return plain(redacted(reason, secrets))[:100]
 
 
 def _number(value: object) -> float | None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import BinaryIO
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from bot.domain.job import Job, State
-from bot.domain.request import ImageFormat, RenderRequest
+from bot.domain.request import RenderRequest
 from bot.errors import AnswerLost, LeaseLost, NotSent
 from bot.jobs import fencing
-from bot.novita.client import NovitaClient
+from bot.novita.client import ImageFile, NovitaClient
 from bot.novita.codec import Problem, Submitted
-from bot.novita.models import CATALOGUE, DEFAULT_MODEL, Model
+from bot.novita.models import CATALOGUE, DEFAULT_MODEL, Encoding, Model
 from tests.support.jobs import a_job
 from tests.support.novita import FakeNovita
 from tests.support.servers import serving
@@ -62,7 +61,8 @@ async def submitted(job: Job, owns: Owns, image: Path) -> list[str]:
             fencing.set_job(job)
             try:
                 with image.open("rb") as file:
-                    return type(await client.submit(model, job.request, file, "png")).__name__
+                    images = [ImageFile(file, "png")]
+                    return type(await client.submit(model, job.request, "base64", images)).__name__
             except (NotSent, AnswerLost, LeaseLost) as error:
                 return type(error).__name__
 
@@ -148,11 +148,15 @@ async def test_what_a_run_sends_is_asked_for_under_its_own_token(world: World) -
 
     class Sending(FakeNovita):
         async def submit(
-            self, model: Model, request: RenderRequest, image: BinaryIO, image_format: ImageFormat
+            self,
+            model: Model,
+            request: RenderRequest,
+            encoding: Encoding,
+            images: Sequence[ImageFile] | Sequence[str],
         ) -> Submitted | Problem:
             async with session.post(f"{base}/order") as response:
                 response.raise_for_status()
-            return await super().submit(model, request, image, image_format)
+            return await super().submit(model, request, encoding, images)
 
     world.novita = Sending(world.journal)
     async with (

@@ -9,11 +9,13 @@ import pytest
 from aiohttp import web
 
 from bot.domain.job import State
+from bot.jobs.encodings import Encodings
 from bot.jobs.submission import Submission
 from bot.novita.client import NovitaClient
 from bot.novita.models import CATALOGUE
+from bot.store.coordination import Coordination
 from tests.support.jobs import Store, a_job
-from tests.support.notifier import FakeOperator
+from tests.support.notifier import FakeNotifier, FakeOperator
 from tests.support.servers import serving
 
 MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
@@ -36,8 +38,9 @@ async def test_the_image_may_be_dropped_at_any_moment(tmp_path: Path, turns_of_t
     job = await store.claim((await store.accept(a_job())).id)
     async with serving({f"/v3/async/{MODEL.name}": create}) as base:
         novita = NovitaClient(base, "sk_key", timeout=5.0)
-        submission = Submission(store, novita, FakeOperator())
-        submitting = asyncio.create_task(submission.submit(job, MODEL, image))
+        encodings = Encodings(Coordination(store.database), {})
+        submission = Submission(store, novita, FakeNotifier(), FakeOperator(), encodings)
+        submitting = asyncio.create_task(submission.submit(job, MODEL, [image]))
         for _ in range(turns_of_the_loop):
             await asyncio.sleep(0)
         submitting.cancel()

@@ -347,7 +347,8 @@ _mutant(
 
 FILE = "bot/jobs/submission.py"
 _MOVE = "job = await self._store.move(job, State.SUBMITTING, submitted_at=time.time())\n"
-_SEND = "answer = await self._novita.submit(model, job.request, file, job.source.format)\n"
+_SEND = "answer = await self._novita.submit(model, job.request, encoding, content)\n"
+_OPEN = "content = addresses or _opened(stack, job, images)\n"
 _mutant(
     FILE,
     "paid-before-the-commit",
@@ -360,8 +361,8 @@ _mutant(
     FILE,
     "image-opened-after-the-commit",
     "A stop that drops the image leaves no row that says that a request may be out.",
-    f'with image.open("rb") as file:\n                {_MOVE}',
-    f'{_MOVE}            with image.open("rb") as file:\n',
+    f"{_OPEN}                {_MOVE}",
+    f"{_MOVE}                {_OPEN}",
     "tests/jobs/test_submission.py",
 )
 _mutant(
@@ -482,7 +483,7 @@ _mutant(
     FILE,
     "unknown-status-ends-a-job",
     "A status that nobody knows is waited on, since the task is paid.",
-    'return Pending(started=False, unknown_status=name or "no status")',
+    'return Pending(started=False, unknown_status=_name(name, secrets) or "no status")',
     'return TaskFailed(name or "no status")',
     CODEC + "test_how_a_task_stands",
 )
@@ -555,8 +556,8 @@ _mutant(
     FILE,
     "reason-forges-a-line",
     "A reason of Novita's stands on one line.",
-    "plain(reason)[:100]",
-    "reason[:100]",
+    "plain(redacted(reason, secrets))[:100]",
+    "redacted(reason, secrets)[:100]",
     CODEC + "test_whatever_novita_says_can_be_stored_and_logged_in_one_line",
 )
 _mutant(
@@ -1557,6 +1558,174 @@ _mutant(
     'r"\\1<secret>"',
     'r"\\g<0>"',
     _LOGS + "test_what_opens_something_is_not_printed",
+)
+
+# --- how an image is sent, and what Novita echoes -----------------------------------------------------------
+
+ENCODINGS = "tests/jobs/test_encodings.py::"
+FILE = "bot/jobs/encodings.py"
+_mutant(
+    FILE,
+    "tried-around-what-works",
+    "Once an encoding has worked for a model, a refusal is the person's: no other is tried.",
+    "self._chosen.get(model.name) or await self._worked(model)",
+    "self._chosen.get(model.name)",
+    ENCODINGS + "test_the_one_that_worked_is_remembered_and_a_refusal_is_the_persons_from_then_on",
+)
+_mutant(
+    FILE,
+    "operators-encoding-tried-around",
+    "The operator's encoding is the only one that is tried.",
+    "ways = (only,) if only else model.encodings",
+    "ways = (only, *model.encodings) if only else model.encodings",
+    ENCODINGS + "test_the_operators_choice_is_never_tried_around",
+)
+_mutant(
+    FILE,
+    "what-worked-forgotten",
+    "The encoding that worked is remembered for every process.",
+    "await self._memory.remember(_key(model), encoding)",
+    "pass",
+    ENCODINGS + "test_the_one_that_worked_is_remembered_and_a_refusal_is_the_persons_from_then_on",
+)
+_mutant(
+    FILE,
+    "refused-encoding-tried-again",
+    "No encoding is sent twice for a job that it was refused for, whatever comes in between.",
+    "if way not in refused), None)",
+    "if way not in list(refused)[-1:]), None)",
+    ENCODINGS + "test_refused_in_all_it_is_told_in_the_first_words",
+)
+FILE = "bot/jobs/submission.py"
+_mutant(
+    FILE,
+    "refused-encoding-not-written",
+    "What was refused is written down with the way back, so that nothing starts afresh.",
+    "job = await self._store.move(job, State.ACCEPTED, options=options)",
+    "job = replace(await self._store.move(job, State.ACCEPTED), options=options)",
+    ENCODINGS + "test_what_is_in_between_starts_nothing_afresh",
+)
+_mutant(
+    FILE,
+    "try-without-submitting",
+    "Each try of an encoding is `submitting` on its own.",
+    "job = await self._store.move(job, State.SUBMITTING, submitted_at=time.time())",
+    "job = job if refused_for(job) else await self._store.move(job, State.SUBMITTING)",
+    ENCODINGS + "test_the_others_are_tried_each_with_a_submitting_of_its_own",
+)
+_mutant(
+    FILE,
+    "any-refusal-tried-around",
+    "Only a refusal that may be about the encoding is tried around.",
+    "reason=reason) if reason in DOUBTED:",
+    "reason=reason) if reason:",
+    ENCODINGS + "test_any_other_answer_ends_the_trying",
+)
+_mutant(
+    FILE,
+    "unclear-try-followed-by-another",
+    "A try that nobody knows the end of is never followed by another.",
+    "case Problem(kind=Kind.INPUT, reason=reason) if reason in DOUBTED:",
+    "case Problem(reason=reason) if reason in DOUBTED:",
+    ENCODINGS + "test_any_other_answer_ends_the_trying",
+)
+_mutant(
+    FILE,
+    "last-words-told",
+    "A job that is refused in all encodings is told so in the first one's words.",
+    "next(iter(refused.values()))",
+    "list(refused.values())[-1]",
+    ENCODINGS + "test_refused_in_all_it_is_told_in_the_first_words",
+)
+FILE = "bot/novita/codec.py"
+_mutant(
+    FILE,
+    "duration-at-its-default",
+    "The duration, which sets the price, is always said.",
+    '"duration": str(request.duration)',
+    '"duration" if request.duration != 5 else "seconds": str(request.duration)',
+    CODEC + "test_what_sets_the_price_is_always_said",
+)
+_mutant(
+    FILE,
+    "silence-not-said",
+    "Where a model makes sound, which has a price of its own, it is always said whether to.",
+    "if model.makes_sound:",
+    "if request.sound:",
+    CODEC + "test_what_sets_the_price_is_always_said",
+)
+_mutant(
+    FILE,
+    "mode-not-said",
+    "The mode, which sets the price, is always said.",
+    "**model.extra,",
+    "",
+    CODEC + "test_what_sets_the_price_is_always_said",
+)
+_mutant(
+    FILE,
+    "default-sent",
+    "A field at its default is left out: Kling's own 2.x refuses cfg_scale.",
+    "if request.cfg_scale != DEFAULT_CFG_SCALE:",
+    "if True:",
+    CODEC + "test_what_sets_the_price_is_always_said",
+)
+_mutant(
+    FILE,
+    "page-taken-for-a-task",
+    "A probe that an edge's page answers changes nothing.",
+    'Probed.UNCLEAR if body.lstrip().startswith("<") else Probed.TASK',
+    "Probed.TASK",
+    CODEC + "test_a_probe_tells_only_what_novita_itself_says",
+)
+_mutant(
+    FILE,
+    "unknown-task-taken-for-a-gone-model",
+    "Only what speaks of the path takes a model away.",
+    '"TASK_NOT_FOUND": (Kind.PROVIDER, Repeat.NO),',
+    "",
+    CODEC + "test_a_probe_tells_only_what_novita_itself_says",
+)
+_mutant(
+    FILE,
+    "words-not-redacted",
+    "Nothing that opens something is in what Novita says.",
+    "return redacted(_text(value), secrets)[:500]",
+    "return _text(value)[:500]",
+    CODEC + "test_what_novita_echoes_opens_nothing",
+)
+_mutant(
+    FILE,
+    "task-reason-not-redacted",
+    "Nothing that opens something is in why a task failed.",
+    'TaskFailed(_words(task.get("reason"), secrets))',
+    'TaskFailed(_text(task.get("reason")))',
+    CODEC + "test_what_novita_echoes_opens_nothing",
+)
+_mutant(
+    "bot/novita/client.py",
+    "key-not-known",
+    "The key is not in what Novita echoes, whatever it looks like.",
+    "self._secrets = (key, *secrets)",
+    "self._secrets = tuple(secrets)",
+    CLIENT + "test_what_novita_echoes_of_the_request_holds_no_secret",
+)
+FILE = "bot/domain/text.py"
+_mutant(
+    FILE,
+    "half-a-secret-at-the-cut",
+    "No half of a secret is left at a cut.",
+    'text = " ".join(text[:MOST_REDACTED].split(" ")[:-1])',
+    "text = text[:MOST_REDACTED]",
+    "tests/novita/test_text.py",
+)
+_mutant(
+    FILE,
+    "query-behind-a-password",
+    "An address loses its query and its password both.",
+    'r"(://[^\\s?#\'\\"]*)',
+    'r"(://[^\\s?#@\'\\"]*)',
+    CODEC + "test_what_novita_echoes_opens_nothing",
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

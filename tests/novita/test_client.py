@@ -16,9 +16,9 @@ from aiohttp import web
 
 from bot.domain.request import RenderRequest
 from bot.errors import AnswerLost, NotSent
-from bot.novita.client import NovitaClient
+from bot.novita.client import ImageFile, NovitaClient
 from bot.novita.codec import Kind, Problem, Repeat, Submitted
-from bot.novita.models import CATALOGUE
+from bot.novita.models import CATALOGUE, Encoding
 from tests.support.servers import Handler, serving
 
 MODEL = CATALOGUE["kling-2.5-turbo-i2v"]
@@ -36,7 +36,8 @@ async def submit(base: str, image: Path) -> Submitted | Problem:
     client = NovitaClient(base, "sk_key", timeout=2.0)
     try:
         with image.open("rb") as file:
-            return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), file, "png")
+            images = [ImageFile(file, "png")]
+            return await client.submit(MODEL, RenderRequest("", "a cat “yawns”", 5, 0), "base64", images)
     finally:
         await client.close()
 
@@ -56,6 +57,81 @@ async def test_the_image_arrives_byte_for_byte(image: Path) -> None:
     assert seen["prompt"] == "a cat “yawns”"
     assert seen["auth"] == "Bearer sk_key"
     assert seen["length"]  # announced, so that no proxy has to cope with chunks
+
+
+@pytest.mark.parametrize("way", ["base64", "data_uri"])
+async def test_two_images_arrive_byte_for_byte(image: Path, tmp_path: Path, way: Encoding) -> None:
+    end = tmp_path / "end.jpg"
+    end.write_bytes(b"the end" * 30_011)
+    seen: dict[str, object] = {}
+
+    async def create(request: web.Request) -> web.Response:
+        raw = await request.read()
+        seen.update(json.loads(raw), whole=len(raw) == request.content_length)
+        return web.json_response({"task_id": "t-1"})
+
+    async with serving({PATH: create}) as base:
+        client = NovitaClient(base, "sk_key", timeout=2.0)
+        with image.open("rb") as first, end.open("rb") as last:
+            files = [ImageFile(first, "png"), ImageFile(last, "jpeg")]
+            await client.submit(MODEL, RenderRequest("", "a cat", 5, 0), way, files)
+        await client.close()
+    arrived = [base64.b64decode(str(seen[name]).rpartition(",")[2]) for name in ("image", "end_image")]
+    assert arrived == [image.read_bytes(), end.read_bytes()]
+    assert seen["whole"]
+
+
+async def test_an_address_is_sent_in_place_of_the_bytes() -> None:
+    seen: list[bytes] = []
+
+    async def create(request: web.Request) -> web.Response:
+        seen.append(await request.read())
+        return web.json_response({"task_id": "t-1"})
+
+    address = "https://cdn.example/still.png?ex=1&hm=2"
+    async with serving({PATH: create}) as base:
+        client = NovitaClient(base, "sk_key", timeout=2.0)
+        await client.submit(MODEL, RenderRequest("", "a cat", 5, 0), "url", [address])
+        await client.close()
+    (body,) = seen
+    assert json.loads(body)["image"] == address
+
+
+async def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(24_000_000))
+
+    async def create(request: web.Request) -> web.Response:
+        async for _ in request.content.iter_any():
+            pass
+        return web.json_response({"task_id": "t-1"})
+
+    async with serving({PATH: create}) as base:
+        tracemalloc.start()
+        assert await submit(base, large) == Submitted("t-1")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 12_000_000
+
+
+async def test_what_novita_echoes_of_the_request_holds_no_secret(image: Path) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        body = (await request.read()).decode()
+        said = f"{request.headers['Authorization']} password {body}"
+        return web.json_response({"reason": "INVALID_REQUEST_BODY", "message": said}, status=400)
+
+    async with serving({"/{tail:.*}": echo}) as base:
+        client = NovitaClient(base, "a-key-of-no-known-form", timeout=2.0, secrets=("password",))
+        with image.open("rb") as file:
+            files = [ImageFile(file, "png")]
+            submitted = await client.submit(MODEL, RenderRequest("", "a cat", 5, 0), "base64", files)
+        answers = [submitted, await client.result("t"), await client.balance()]
+        await client.close()
+    for answer in answers:
+        assert isinstance(answer, Problem)
+        assert "a-key-of" not in answer.message
+        assert "password" not in answer.message
+        assert answer.message.startswith("Bearer <secret>")
 
 
 async def test_a_refused_connection_proves_that_nothing_was_sent(image: Path) -> None:
@@ -104,7 +180,7 @@ async def test_a_lost_answer_is_told_as_that_and_not_repeated(image: Path, handl
     async with serving({PATH: counted}) as base:
         client = NovitaClient(base, "sk_key", timeout=0.2)
         with image.open("rb") as file, pytest.raises(AnswerLost):
-            await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "png")
+            await client.submit(MODEL, RenderRequest("", "a", 5, 0), "base64", [ImageFile(file, "png")])
         await client.close()
     assert calls == 1
 
@@ -135,7 +211,8 @@ async def refusing() -> AsyncIterator[str]:
 async def test_a_refused_key_is_understood_everywhere(refusing: str, image: Path) -> None:
     client = NovitaClient(refusing, "sk_wrong")
     with image.open("rb") as file:
-        submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), file, "jpeg")
+        images = [ImageFile(file, "jpeg")]
+        submitted = await client.submit(MODEL, RenderRequest("", "a", 5, 0), "base64", images)
     for answer in (await client.balance(), await client.result("t"), submitted):
         assert isinstance(answer, Problem)
         assert answer.kind is Kind.KEY

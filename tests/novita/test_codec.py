@@ -24,11 +24,12 @@ from bot.novita.codec import (
     read_submit,
     submit_frame,
 )
-from bot.novita.models import CATALOGUE, catalogue
+from bot.novita.models import CATALOGUE, ENCODINGS, Encoding, Model, catalogue
 
 
 def body(model: str, order: RenderRequest, mime: str = "image/png") -> dict[str, object]:
-    before, after = submit_frame(CATALOGUE[model], order, mime)
+    chosen = CATALOGUE[model]
+    before, after = submit_frame(chosen, order, chosen.image_encoding, [mime])
     parsed: dict[str, object] = json.loads(before + base64.b64encode(b"still") + after)
     return parsed
 
@@ -40,6 +41,30 @@ def test_the_seed_models_body_is_the_seed_pages() -> None:
         "duration": "10",  # a string
         "mode": "pro",
     }
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+@pytest.mark.parametrize("way", ENCODINGS)
+@pytest.mark.parametrize("ends", [False, True])
+def test_one_or_two_images_go_in_any_encoding(model: str, way: Encoding, ends: bool) -> None:
+    given = ['https://cdn.example/a.png?ex=1&hm="2', "https://cdn.example/b.png"][: 1 + ends]
+    images = given if way == "url" else ["image/png", "image/jpeg"][: 1 + ends]
+    pieces = submit_frame(CATALOGUE[model], RenderRequest("", "a cat", 5, 0), way, images)
+    sent = json.loads(b"c3RpbGw=".join(pieces))
+    starts = {"base64": ("", ""), "data_uri": ("data:image/png;base64,", "data:image/jpeg;base64,")}
+    expected = given if way == "url" else [start + "c3RpbGw=" for start in starts[way]]
+    assert [sent.get("image"), sent.get("end_image")] == [*expected[: 1 + ends], *[None] * (1 - ends)]
+    assert sent["prompt"] == "a cat"
+
+
+@pytest.mark.parametrize("model", CATALOGUE.values(), ids=CATALOGUE)
+def test_what_sets_the_price_is_always_said(model: Model) -> None:
+    (whole,) = submit_frame(model, RenderRequest(model.name, "a cat", 5, 0), "url", ["https://cdn.example/"])
+    sent = json.loads(whole)
+    assert sent["duration"] == ("5" if model.duration_type == "string" else 5)
+    assert sent.get("sound") == (False if model.makes_sound else None)
+    assert sent.get("mode") == model.extra.get("mode")
+    assert not {"cfg_scale", "negative_prompt"} & set(sent)
 
 
 def test_its_siblings_differ_as_their_pages_say() -> None:
@@ -78,6 +103,11 @@ def test_sound_is_said_where_a_model_makes_it_and_costs_its_own(sound: bool) -> 
         (429, '{"reason":"RATE_LIMIT_EXCEEDED"}', Probed.UNCLEAR),
         (500, '{"reason":"CREATE_TASK_FAILED"}', Probed.UNCLEAR),
         (404, '{"reason":"TASK_NOT_FOUND"}', Probed.UNCLEAR),
+        (404, '{"reason":"TASK_NOT_FOUND","message":"route not found"}', Probed.UNCLEAR),
+        (302, '{"message":"route not found"}', Probed.UNCLEAR),
+        (400, '{"message":"route not found"}', Probed.UNCLEAR),
+        (200, "<html>back soon</html>", Probed.UNCLEAR),
+        (404, '["route not found"]', Probed.UNCLEAR),
     ],
 )
 def test_a_probe_tells_only_what_novita_itself_says(status: int, answer: str, said: Probed) -> None:
@@ -121,6 +151,9 @@ ERRORS = [
     ("NEED_REAL_NAME_VERIFY", 403, Kind.KEY, Repeat.NO, False),
     ("BILLING_BALANCE_NOT_ENOUGH", 400, Kind.FUNDS, Repeat.NO, False),
     ("NOT_ENOUGH_BALANCE", 402, Kind.FUNDS, Repeat.NO, False),
+    ("NOT_ENOUGH_BALANCE", 403, Kind.FUNDS, Repeat.NO, False),
+    ("ACCESS_DENY", 403, Kind.KEY, Repeat.NO, False),
+    ("model_access_denied", 400, Kind.KEY, Repeat.NO, False),
     ("BILLING_AUTH_FAILED", 403, Kind.PROVIDER, Repeat.LATER, False),
     ("SERVICE_NOT_AVAILABLE", 503, Kind.LOAD, Repeat.LATER, False),
     ("RATE_LIMIT_EXCEEDED", 429, Kind.LOAD, Repeat.LATER, False),
@@ -295,6 +328,58 @@ def test_a_strangers_task_is_no_answer() -> None:
     assert (answer.repeat, answer.reason) == (Repeat.LATER, "ANOTHER_TASK")
     lean = DOCUMENTED.replace('"task_id":"t",', "")
     assert isinstance(read_result(200, lean, task_id="mine"), Succeeded)  # none named is none contradicted
+
+
+SIGNED = "https://files.example/v.png"
+ECHOES = [
+    # what Novita was sent, and what is left of it
+    ("bad key sk_live-0123", "bad key <secret>"),
+    ("the key is kinora's own", "the key is <secret>"),
+    ("Authorization: Bearer abc.def", "Authorization: Bearer <secret>"),
+    (f"cannot fetch '{SIGNED}?ex=1&is=2&hm=3'", f"cannot fetch '{SIGNED}?<query>'"),
+    ("cannot fetch /v.png?ex=1&is=2&hm=3", "cannot fetch /v.png?<query>"),
+    (
+        "cannot fetch https://me:word@files.example/v.png#x",
+        "cannot fetch https://<secret>@files.example/v.png?<query>",
+    ),
+    (
+        "not an image: data:image/png;base64," + "iVBORw0KGgo" * 20,
+        "not an image: data:image/png;base64,<data>",
+    ),
+    ("token MTMyMzk4NDA2Njk2OTYwMDAwMA.GabcdE.abcdefghijklmnopqrstuvwxyz0123456789AB", "token <secret>"),
+    ("POST /webhooks/123456/" + "aW50ZXJhY3Rpb24" * 2, "POST /webhooks/123456/<token>"),
+    ("image: must be at least 300x300, is 20x20?", "image: must be at least 300x300, is 20x20?"),
+]
+
+
+@pytest.mark.parametrize(("echo", "left"), ECHOES)
+def test_what_novita_echoes_opens_nothing(echo: str, left: str) -> None:
+    own = ("kinora's own",)
+    refused = {"reason": echo, "message": echo}
+    told = [
+        read_submit(400, json.dumps(refused), None, own),
+        read_submit(400, json.dumps({"error": {"message": echo}}), None, own),
+        read_submit(400, echo, None, own),
+        read_result(500, json.dumps(refused), None, "t", own),
+        read_balance(403, json.dumps(refused), own),
+    ]
+    assert [answer.message for answer in told if isinstance(answer, Problem)] == [left] * len(told)
+    assert isinstance(told[0], Problem)
+    assert told[0].reason == left[:100]
+    failed = json.dumps({"task": {"status": "TASK_STATUS_FAILED", "reason": echo}})
+    assert read_result(200, failed, secrets=own) == TaskFailed(left)
+    strange = read_result(200, json.dumps({"task": {"status": echo}}), secrets=own)
+    assert isinstance(strange, Pending)
+    assert strange.unknown_status == left[:100]
+
+
+@given(at=st.integers(0, 6000), cut=st.integers(0, 6000), secret=st.text("abc-_XYZ019", min_size=20))
+def test_no_part_of_a_secret_is_left_by_a_cut(at: int, cut: int, secret: str) -> None:
+    text = "x" * cut + " " + "A" * at + f" {secret} " + "tail " * 900
+    answer = read_submit(400, json.dumps({"message": text}), None, (secret,))
+    assert isinstance(answer, Problem)
+    assert secret[:12] not in answer.message
+    assert len(answer.message) <= 500
 
 
 @given(text=st.text(st.characters()), name=st.text(st.characters()))

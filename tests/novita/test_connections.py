@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.domain.request import RenderRequest
-from bot.novita.client import NovitaClient
+from bot.novita.client import ImageFile, NovitaClient
 from bot.novita.models import CATALOGUE
 from tests.support.servers import serving
 
@@ -29,7 +29,9 @@ async def test_each_paid_request_gets_a_connection_of_its_own(tmp_path: Path) ->
         client = NovitaClient(base, "sk_key", timeout=5.0)
         for _ in range(2):
             with image.open("rb") as file:
-                await client.submit(MODEL, RenderRequest("", "a cat", 5, 0), file, "png")
+                await client.submit(
+                    MODEL, RenderRequest("", "a cat", 5, 0), "base64", [ImageFile(file, "png")]
+                )
         await client.close()
     first, second = callers
     assert first != second  # on a kept one, the far side may just be hanging up

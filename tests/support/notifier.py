@@ -128,10 +128,11 @@ class FakeNotifier:
         await self.journal.note("card")
         return message_id
 
-    async def image_url(self, channel_id: int, message_id: int) -> str:
-        """Sign a fresh address for the image that a card carries."""
+    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
+        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end"."""
         async with self._step("image_url"):
-            return self._sign(self._read(channel_id, message_id), "the card's image was removed")
+            signed = self._sign(self._read(channel_id, message_id), "the card's image was removed")
+            return signed if name == "still" else f"{signed}&name={name}"
 
     def update_card(self, job: Job, stage: Stage) -> None:
         """Remember the stage."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import BinaryIO
+from collections.abc import Sequence
 
-from bot.domain.request import ImageFormat, RenderRequest
+from bot.domain.request import RenderRequest
 from bot.errors import AnswerLost, NotSent
-from bot.novita.client import NovitaClient
+from bot.novita.client import ImageFile, NovitaClient
 from bot.novita.codec import Pending, Problem, Submitted, Succeeded, TaskFailed
-from bot.novita.models import Model
+from bot.novita.models import Encoding, Model
 from tests.support.journal import Journal
 
 SubmitAnswer = Submitted | Problem | NotSent | AnswerLost
@@ -21,7 +21,8 @@ VIDEO = Succeeded("https://novita.invalid/video.mp4", 3600.0)
 class FakeNovita(NovitaClient):
     """Gives `on_submit` and `on_result` as answers, in order, and then good ones; exceptions are raised.
 
-    A request that arrived is in `prompts`, also if its answer is lost; `asked` are the tasks asked for.
+    A request that arrived is in `prompts`, `encodings` and `images` (their bytes, or their addresses'), also
+    if its answer is lost; `asked` are the tasks asked for.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
@@ -30,13 +31,18 @@ class FakeNovita(NovitaClient):
         self.on_result: deque[ResultAnswer] = deque()
         self.prompts: list[str] = []
         self.images: list[bytes] = []
+        self.encodings: list[Encoding] = []
         self.asked: list[str] = []
 
     async def close(self) -> None:
         """Nothing is open."""
 
     async def submit(
-        self, model: Model, request: RenderRequest, image: BinaryIO, image_format: ImageFormat
+        self,
+        model: Model,
+        request: RenderRequest,
+        encoding: Encoding,
+        images: Sequence[ImageFile] | Sequence[str],
     ) -> Submitted | Problem:
         """Take the paid request."""
         async with self.journal.step("submit"):
@@ -44,7 +50,8 @@ class FakeNovita(NovitaClient):
             if isinstance(answer, NotSent):
                 raise answer
             self.prompts.append(request.prompt)
-            self.images.append(image.read())
+            self.encodings.append(encoding)
+            self.images += [i.encode() if isinstance(i, str) else i.content.read() for i in images]
             await self.journal.note("arrived")
             if isinstance(answer, AnswerLost):
                 raise answer

@@ -17,8 +17,11 @@ from bot.domain.job import Job
 from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs.admission import Admission
+from bot.jobs.encodings import Encodings
 from bot.jobs.runner import JobRunner, RunnerConfig
+from bot.jobs.submission import Submission
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
+from bot.store.coordination import Coordination
 from bot.store.queue import QueueStore
 from bot.store.tables import jobs
 from tests.support.clock import VirtualClock
@@ -73,6 +76,7 @@ class World:
         self.notifier = FakeNotifier(self.journal)
         self.operator = FakeOperator()
         self.novita = FakeNovita(self.journal)
+        self.encodings = Encodings(Coordination(store.database), {})
         self.discord_files = FakeDownloader("image", self.journal)
         self.novita_files = FakeDownloader("video", self.journal)
         self.pool = FakePool()
@@ -91,6 +95,7 @@ class World:
             self.novita,
             self.notifier,
             self.operator,
+            Submission(self.store, self.novita, self.notifier, self.operator, self.encodings),
             self.images,
             self.videos,
             admission,
