@@ -7,6 +7,7 @@ KinoraError
 │   └── DatabaseError           the database cannot be used
 ├── TemporaryError              the other side is unwell: the same request may help later
 │   ├── RateLimited             Novita takes no more requests just now
+│   ├── CardUnread              Discord does not say just now where a card's image is
 │   ├── AccessRefused           the bot's token or key is refused: only the operator can mend that
 │   ├── TooManyOldEdits         a channel's messages older than an hour were edited too often
 │   ├── ImageUnprepared         the work on the image was left undone
@@ -93,10 +94,13 @@ class DatabaseError(StartupError):
 class TemporaryError(KinoraError):
     """The other side did not answer, or answered that it is unwell: the same request may help later.
 
-    `most_tries` is how often it is worth repeating (None: there is no such number).
+    `most_tries` is how often it is worth repeating (None: there is no such number). While a job is submitted,
+    its card says `because`; given up, its problem is `problem`.
     """
 
     most_tries: int | None = None
+    because = "novita_away"
+    problem = "novita_away"
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -105,6 +109,13 @@ class TemporaryError(KinoraError):
 
 class RateLimited(TemporaryError):
     """Novita's rate limit: nothing is wrong, it is only not our turn."""
+
+
+class CardUnread(TemporaryError):
+    """Discord does not say just now where the image on a card is."""
+
+    because = "discord_away"
+    problem = "not_started"
 
 
 class AccessRefused(TemporaryError):

@@ -225,7 +225,7 @@ class JobRunner:
             if isinstance(trouble, OutdatedVersion):
                 raise trouble
             if not budget.allows(trouble):
-                return await self._store.fail(job, "novita_away", str(trouble))
+                return await self._store.fail(job, trouble.problem, str(trouble))
             delay = budget.delay(trouble)
             if isinstance(trouble, RateLimited):
                 # The limit is the account's: nobody else need try meanwhile, and this job gets in line again.
@@ -234,7 +234,7 @@ class JobRunner:
                 self._notifier.update_card(job, Waiting(because="busy"))
                 job = await self._wait_for_turn(job)
             else:
-                self._notifier.update_card(job, Waiting(because="novita_away"))
+                self._notifier.update_card(job, Waiting(because=trouble.because))
                 await asyncio.sleep(delay)
 
     # --- submitting: found so after a crash -----------------------------------------------------------------

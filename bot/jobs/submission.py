@@ -19,6 +19,7 @@ from pathlib import Path
 from bot.domain.job import Charge, Job, State
 from bot.errors import (
     AnswerLost,
+    CardUnread,
     NotSent,
     OutdatedVersion,
     PermanentError,
@@ -85,8 +86,8 @@ class Submission:
             return await self._refused_in_all(job), None
         try:
             addresses = await self._addresses(job) if encoding == "url" else None
-        except TemporaryError as error:  # Discord's, and so no sign of a full account at Novita
-            return job, TemporaryError(str(error), error.retry_after)
+        except TemporaryError as error:
+            return job, CardUnread(str(error), error.retry_after)
         except PermanentError as error:
             if refused_for(job):
                 return await self._refused_in_all(job), None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.job import Charge, State
+from bot.domain.job import Charge, State, Waiting
 from bot.errors import AnswerLost, NotSent, PermanentError, TemporaryError
 from bot.jobs.encodings import Encodings, refused_for
 from bot.jobs.submission import Submission
@@ -213,6 +213,17 @@ async def test_an_address_is_waited_for_and_nothing_is_submitted_meanwhile(world
     job = await world.run(await world.accept())
     assert job.state is State.DELIVERED
     assert requests(world) == ["submitting", "arrived", "rendering"]
+    reasons = [stage.because for stage in world.notifier.stages_of(job.id) if isinstance(stage, Waiting)]
+    assert "discord_away" in reasons
+    assert "novita_away" not in reasons
+
+
+async def test_an_address_that_never_comes_ends_the_wait_for_it(world: World) -> None:
+    world.encodings = Encodings(Coordination(world.store.database), {MODEL.name: "url"})
+    world.notifier.fail("image_url", TemporaryError("Discord is away"), times=10_000)
+    job = await world.run(await world.accept())
+    assert (job.state, job.outcome.problem) == (State.FAILED, "not_started")
+    assert world.novita.encodings == []
 
 
 @pytest.mark.parametrize(("refused", "told"), [(0, "not_started"), (2, "input")])

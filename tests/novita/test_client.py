@@ -117,7 +117,7 @@ async def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
 async def test_what_novita_echoes_of_the_request_holds_no_secret(image: Path) -> None:
     async def echo(request: web.Request) -> web.Response:
         body = (await request.read()).decode()
-        said = f"{request.headers['Authorization']} password {body}"
+        said = f"key {request.headers['Authorization'].removeprefix('Bearer ')} password {body}"
         return web.json_response({"reason": "INVALID_REQUEST_BODY", "message": said}, status=400)
 
     async with serving({"/{tail:.*}": echo}) as base:
@@ -131,7 +131,7 @@ async def test_what_novita_echoes_of_the_request_holds_no_secret(image: Path) ->
         assert isinstance(answer, Problem)
         assert "a-key-of" not in answer.message
         assert "password" not in answer.message
-        assert answer.message.startswith("Bearer <secret>")
+        assert answer.message.startswith("key <secret> <secret>")
 
 
 async def test_a_refused_connection_proves_that_nothing_was_sent(image: Path) -> None:
