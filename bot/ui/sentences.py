@@ -248,6 +248,7 @@ IMAGE_CHANGES: Mapping[str, str] = {
     "colours": N_("Its colours were turned into sRGB."),
     "cmyk": N_("Its print colours were turned into screen colours."),
     "reencoded": N_("It was saved again so that Novita takes it."),
+    "stripped": N_("The data hidden in it, such as where it was taken, was removed."),
 }
 
 
