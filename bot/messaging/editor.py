@@ -32,12 +32,13 @@ class MessageEditor:
         self,
         message: discord.PartialMessage,
         lane: asyncio.Lock,
-        by_reply: Callable[[discord.Embed], Awaitable[bool]],
+        by_reply: Callable[[discord.Embed, bool], Awaitable[bool]],
     ) -> None:
         self._message = message
         self._lane = lane
         self._by_reply = by_reply
         self._wanted: discord.Embed | None = None
+        self._bare = False
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
         self._painted = ""
@@ -49,8 +50,9 @@ class MessageEditor:
         """Take note of how the message looks by itself."""
         self._painted = _look(embed)
 
-    def want(self, embed: discord.Embed) -> None:
-        """Have the message look like this, soon."""
+    def want(self, embed: discord.Embed, *, bare: bool = False) -> None:
+        """Have the message look like this, soon; `bare`: from now on without any file."""
+        self._bare = self._bare or bare
         self._wanted, self._context = embed, contextvars.copy_context()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
@@ -84,7 +86,6 @@ class MessageEditor:
                 if _look(embed) != self._painted:
                     self._refused = False
                     try:
-                        # Only the embed is named, so the image stays where it is.
                         await asyncio.create_task(self._edit(embed), context=context)
                     except TemporaryError:
                         return  # the next change, or the end, tries again
@@ -103,10 +104,14 @@ class MessageEditor:
     async def _edit(self, embed: discord.Embed) -> None:
         try:
             with discord_errors():
-                # Only the embed is named, so the image stays where it is.
-                await self._message.edit(embed=embed)
-        except AccessRefused:
-            if not await self._by_reply(embed):
+                if self._bare:
+                    await self._message.edit(embed=embed, attachments=[])
+                else:  # only the embed is named, so the image stays where it is
+                    await self._message.edit(embed=embed)
+        except (AccessRefused, PermanentError) as error:
+            # The image of a bare one comes off by whatever way there is, also where the bot may not go.
+            by_reply = self._bare or isinstance(error, AccessRefused)
+            if not by_reply or not await self._by_reply(embed, self._bare):
                 raise
 
 

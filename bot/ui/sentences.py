@@ -218,6 +218,11 @@ def ending(job: Job, texts: Texts) -> str:
     return " ".join([*sentences, charged(job, texts)])
 
 
+def withheld(job: Job, texts: Texts) -> str:
+    """Return all that others may read of a job that content rules refused."""
+    return f"{texts.text(N_('This could not be made.'))} {charged(job, texts)}"
+
+
 def charged(job: Job, texts: Texts) -> str:
     """Return what an ended job cost, in words, as far as anybody can know."""
     sentence = {
