@@ -220,7 +220,8 @@ def ending(job: Job, texts: Texts) -> str:
 
 def withheld(job: Job, texts: Texts) -> str:
     """Return all that others may read of a job that content rules refused."""
-    return f"{texts.text(N_('This could not be made.'))} {charged(job, texts)}"
+    not_made = texts.text(N_("This could not be made."))
+    return f"{not_made} {charged(job, texts)}"
 
 
 def charged(job: Job, texts: Texts) -> str:
