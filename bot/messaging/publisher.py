@@ -28,7 +28,7 @@ from bot.jobs.notifier import PostedCard, PostedVideo, Reply
 from bot.messaging import sending
 from bot.messaging.editor import MessageEditor
 from bot.messaging.errors import NO_THREADS_HERE, REPLY_REFUSALS, THREAD_EXISTS, discord_errors, is_refusal
-from bot.messaging.history import History, brings, is_card, says_the_end
+from bot.messaging.history import History, brings, is_about_same, is_card, says_the_end
 from bot.messaging.replies import Replies
 from bot.messaging.uploads import Upload, Uploads
 from bot.novita.models import Model
@@ -225,6 +225,7 @@ class Publisher:
         """
         if job.withheld:
             shown = await self._show_the_end(job)
+            await self._withdraw_earlier(job)
             await self._rename_thread(job)
             said = await self._tell_privately(job) or shown
         else:
@@ -246,14 +247,30 @@ class Publisher:
             if not editor.busy:  # else this was cancelled, and `close` still has to end it
                 self._editors.pop(job.id, None)
 
+    async def _withdraw_earlier(self, job: Job) -> None:
+        """Take the same off what stands of the job that this one renders again: its card and its question."""
+        source, there = job.source, job.destination
+        if source.channel_id is None or source.message_id is None:
+            return
+        with suppress(PermanentError), discord_errors():  # else it is gone, or out of reach
+            card = await self._channel(source.channel_id).fetch_message(source.message_id)
+            await card.edit(embeds=status.withdrawn(card.embeds, _public(job)), attachments=[])
+            since = replace(job, destination=replace(there, card_id=None))
+            asked = await self._history.find(
+                since, there.channel_id, lambda found: is_about_same(found, card)
+            )
+            if asked is not None:
+                await asked.edit(embeds=status.withdrawn(asked.embeds, _public(job)))
+
     async def _rename_thread(self, job: Job) -> None:
-        """Take the prompt out of the name of the job's own thread."""
+        """Take the prompt out of the name of the thread that was begun for the job, or for the one before."""
         there = job.destination
-        if not there.wants_thread or there.card_id is None:
+        thread_id = there.card_id if there.wants_thread else there.channel_id
+        if thread_id is None or not (there.wants_thread or thread_id == job.source.message_id):
             return
         try:
             with discord_errors():
-                await self._client.http.edit_channel(there.card_id, name=status.neutral_name(job))
+                await self._client.http.edit_channel(thread_id, name=status.neutral_name(job))
         except PermanentError as error:
             log.info("job %s: its thread cannot be renamed: %s", job.id, error)
 

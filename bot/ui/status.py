@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import discord
 
@@ -46,6 +46,15 @@ def _withheld_card(job: Job, texts: Texts) -> discord.Embed:
     embed = discord.Embed(title=title, description=status, colour=COLOURS[job.state])
     embed.set_footer(text=footer(job))
     return embed
+
+
+def withdrawn(embeds: Sequence[discord.Embed], texts: Texts) -> list[discord.Embed]:
+    """Return a message's embeds with nothing left but what names its job, and what was remarked after it."""
+    first, *remarks = embeds or [discord.Embed()]
+    bare = discord.Embed(title=first.title, colour=first.colour)
+    bare.description = texts.text(N_("This could not be made."))
+    bare.set_footer(text=first.footer.text)
+    return [bare, *remarks]
 
 
 def image_name(job: Job) -> str:

@@ -116,6 +116,24 @@ async def test_who_takes_no_direct_message_reads_on_the_card_that_it_could_not_b
     assert not [m.text for m in await all_that_is_read(mia) if "content rules" in m.text]
 
 
+async def test_one_that_was_rendered_again_is_off_the_first_card_too(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.faults.add("novita", "drop_after", method="POST", path=SUBMIT)
+    card = await animate(mia, "stills", PROMPT)
+    asked = await mia.wait_for_message(card.id, lambda m: bool(m.controls))
+    await sandbox.faults.add("novita", "error", method="POST", path=SUBMIT, reason="ILLEGAL_PROMPT")
+    await (await mia.click(asked, f"kinora:again:{job_of(card)}")).wait_acknowledged()
+    await told(mia, "dm")
+    await until(lambda: all(row["told"] for row in kinora.rows()))
+    seen = await all_that_is_read(sandbox.person("rosa"))
+    (first,) = (message for message in seen if message.id == card.id)
+    assert not first.attachments
+    assert job_of(first) == job_of(card)
+    assert not [m.text for m in seen if PROMPT in m.text]
+    assert all(PROMPT not in thread.name for thread in await mia.threads("stills"))
+
+
 async def test_in_a_direct_message_it_is_told_there(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await mia.open_dm()
     card = await refused(sandbox, mia, "dm")
