@@ -12,7 +12,9 @@ import pytest
 from bot.domain.job import DeliveryMethod, Job, State
 from bot.jobs.notifier import Reply
 from bot.messaging.publisher import Publisher
+from bot.novita.models import CATALOGUE
 from bot.ui import results, status
+from bot.ui.i18n import texts
 from tests.support.discord_rest import SOMEBODY, Rest
 from tests.support.discord_wire import refused
 from tests.support.files import FakeVideos
@@ -215,6 +217,20 @@ async def test_where_the_bot_may_not_edit_the_image_comes_off_by_the_token(
     card, told = rest.edited
     assert card["attachments"] == []
     assert told["flags"] == 64
+
+
+async def test_what_was_rendered_again_is_off_the_first_card_and_its_question(
+    rest: Rest, publisher: Publisher, image: Path
+) -> None:
+    first = await withheld(rest, publisher, image, None)
+    question = results.verdict(first, CATALOGUE, texts("en-GB")).embed.to_dict()
+    rest.stand(CHANNEL, embeds=[question])
+    again = {"source_channel_id": CHANNEL, "source_message_id": first.destination.card_id, "card_id": 690}
+    ended = {"state": State.FAILED, "problem": "moderation", "channel_id": CHANNEL, "guild_id": 8}
+    await publisher.notify(new(**again | ended))
+    card, asked = (sent for sent in rest.edited if first.id in _says(sent))
+    assert card["attachments"] == []
+    assert not [sent for sent in (card, asked) if "look" in _says(sent)]
 
 
 async def test_somebody_elses_message_is_never_taken_for_the_video(

@@ -1662,6 +1662,14 @@ _mutant(
     POSTING + "test_without_a_token_it_is_told_in_a_direct_message_and_once",
 )
 _mutant(
+    "bot/messaging/publisher.py",
+    "withheld-on-the-card-before",
+    "What is refused when it is rendered again is off the first card too.",
+    "await self._withdraw_earlier(job)\n",
+    "pass\n",
+    POSTING + "test_what_was_rendered_again_is_off_the_first_card_and_its_question",
+)
+_mutant(
     "bot/messaging/editor.py",
     "withheld-image-on-card",
     "The image that content rules refused comes off the card.",
