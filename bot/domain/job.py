@@ -177,6 +177,11 @@ class Job:
         return bool(self.options.get("private", self.destination.parent_channel_id is not None))
 
     @property
+    def withheld(self) -> bool:
+        """Return whether content rules refused it, so that nobody else is to see what was asked for."""
+        return self.outcome.problem == "moderation"
+
+    @property
     def ended(self) -> bool:
         """Return whether nothing more will happen on its own."""
         return self.state in ENDED

@@ -270,9 +270,9 @@ class JobRunner:
             match await self._polls.ask(job):
                 case Succeeded() as video:
                     return await self._is_rendered(job, video)
-                case TaskFailed(message):
+                case TaskFailed(message) as end:
                     # Whether Novita charges a task that failed is not documented.
-                    return await self._store.fail(job, "task_failed", message, Charge.UNKNOWN)
+                    return await self._store.fail(job, end.problem, message, Charge.UNKNOWN)
                 case Unknown() if (misses := misses + 1) > FRESH_TASK_TRIES:
                     return await self._store.fail(job, "task_lost", "TASK_NOT_FOUND", Charge.UNKNOWN)
                 case Unknown():

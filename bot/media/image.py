@@ -16,6 +16,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from bot.errors import ImageRejected
+from bot.media import strip
 from bot.media.sniff import DECODED, BrokenContainer, check_container, check_png_pixels, sniff
 from bot.media.values import Format, ImageLimits, PreparedImage
 
@@ -50,8 +51,10 @@ _PNG_PIXELS = 4_000_000  # a larger PNG takes seconds to write and seldom fits
 def prepare(source: Path, target_stem: Path, limits: ImageLimits) -> PreparedImage:
     """Write the image made from `source` to `target_stem` plus .jpg or .png.
 
-    A JPEG or PNG that fits is copied as it is. Anything else becomes the best JPEG that fits, or a PNG when
-    it is small and was lossless; neither carries metadata. Raises `ImageRejected`; `OSError` is the disk's.
+    A JPEG or PNG that fits is passed on, its pixels as they are, without what is no picture (see `strip`).
+    Anything else becomes the best JPEG that fits, or a PNG when it is small and was lossless; neither carries
+    metadata. One with an EXIF orientation is such too: whether Novita heeds that mark is not documented, so
+    its pixels are turned. Raises `ImageRejected`; `OSError` is the disk's.
     """
     data, kind = _read(source, limits)
     with warnings.catch_warnings(action="ignore"):  # Pillow's doubts about a file that it reads all the same
@@ -61,9 +64,11 @@ def prepare(source: Path, target_stem: Path, limits: ImageLimits) -> PreparedIma
 def _prepare(data: bytes, kind: str, target_stem: Path, limits: ImageLimits) -> PreparedImage:
     try:
         changes: list[str] = []
-        picture, size, fits = _decode(data, kind, limits, changes)
-        if fits:
-            return _write(target_stem, "png" if kind == "png" else "jpeg", data, size, ())
+        bare = strip.bare(kind, data)
+        picture, size, fits = _decode(data, kind, bare, limits, changes)
+        if fits and bare:
+            done = ("stripped",) if bare.hidden else ()
+            return _write(target_stem, "png" if kind == "png" else "jpeg", bare.data, size, done)
         picture = _normalise(picture, data, kind, changes)
         form, encoded, picture = _encode(picture, _is_lossless(data, kind), limits)
     except MemoryError:
@@ -101,9 +106,9 @@ def _write(
 
 
 def _decode(
-    data: bytes, kind: str, limits: ImageLimits, changes: list[str]
+    data: bytes, kind: str, bare: strip.Bare | None, limits: ImageLimits, changes: list[str]
 ) -> tuple[Image.Image, tuple[int, int], bool]:
-    """Return the decoded first frame, its size as the file has it, and whether the file fits as it is."""
+    """Return the decoded first frame, its size as the file has it, and whether the bare file fits."""
     with _refusing(kind):
         check_container(kind, data)
         picture = _open(data, kind)
@@ -115,7 +120,7 @@ def _decode(
             _check_later_frames(data, kind, limits)
             changes.append("first_frame")
         if kind == "jpeg":
-            picture = _load_jpeg(picture, _fits(picture, data, kind, limits), limits)
+            picture = _load_jpeg(picture, _fits(picture, bare, kind, limits), limits)
         else:
             picture.load()
         if kind == "webp":
@@ -123,7 +128,7 @@ def _decode(
         if kind == "heif":  # its header can be wrong
             size = picture.size
             _check_size(picture, kind, limits)
-        return picture, size, _fits(picture, data, kind, limits)
+        return picture, size, _fits(picture, bare, kind, limits)
 
 
 @contextlib.contextmanager
@@ -183,14 +188,14 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _fits(picture: Image.Image, data: bytes, kind: str, limits: ImageLimits) -> bool:
+def _fits(picture: Image.Image, bare: strip.Bare | None, kind: str, limits: ImageLimits) -> bool:
     return (
-        kind in ("jpeg", "png")
-        and len(data) <= limits.max_bytes
+        bare is not None
+        and len(bare.data) <= limits.max_bytes
         and picture.mode in ("RGB", "L")
         and not picture.has_transparency_data
         and not _is_animated(picture, kind)
-        and not _is_16bit(data, kind)
+        and not _is_16bit(bare.data, kind)
         and _turn(picture) is None
     )
 

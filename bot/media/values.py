@@ -42,8 +42,8 @@ class PreparedImage:
     `changes` says what was done to it, each at most once, in this order: "converted_from:<kind>" (webp, heif,
     avif, gif, bmp, png) or "reencoded" (the same format, written afresh), "first_frame" (of an animation),
     "16bit", "flattened" (transparent parts are white now), "cmyk", "colours" (from another ICC profile to
-    sRGB), "rotated" (by its EXIF orientation), "scaled:<width>x<height>" (to this size). Empty: the source,
-    byte for byte.
+    sRGB), "rotated" (by its EXIF orientation), "scaled:<width>x<height>" (to this size). Or only "stripped":
+    the source's own pixels, without what it told beside them. Empty: there was nothing else in it.
     """
 
     path: Path

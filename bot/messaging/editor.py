@@ -55,12 +55,13 @@ class MessageEditor:
         self,
         message: discord.PartialMessage,
         lane: Lane,
-        by_reply: Callable[[discord.Embed], Awaitable[bool]],
+        by_reply: Callable[[discord.Embed, bool], Awaitable[bool]],
     ) -> None:
         self._message = message
         self._lane = lane
         self._by_reply = by_reply
         self._wanted: discord.Embed | None = None
+        self._bare = False
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
         self._painted: discord.Embed | None = None
@@ -72,8 +73,9 @@ class MessageEditor:
         """Take note of how the message looks by itself."""
         self._painted = embed
 
-    def want(self, embed: discord.Embed) -> None:
-        """Have the message look like this, soon."""
+    def want(self, embed: discord.Embed, *, bare: bool = False) -> None:
+        """Have the message look like this, soon; `bare`: from now on without any file."""
+        self._bare = self._bare or bare
         self._wanted, self._context = embed, contextvars.copy_context()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
@@ -107,7 +109,6 @@ class MessageEditor:
                 if self._differs(embed):
                     self._refused = False
                     try:
-                        # Only the embed is named, so the image stays where it is.
                         await asyncio.create_task(self._edit(embed), context=context)
                         self._lane.edited()
                     except TooManyOldEdits as error:
@@ -142,10 +143,14 @@ class MessageEditor:
     async def _edit(self, embed: discord.Embed) -> None:
         try:
             with discord_errors():
-                # Only the embed is named, so the image stays where it is.
-                await self._message.edit(embed=embed)
+                if self._bare:
+                    await self._message.edit(embed=embed, attachments=[])
+                else:  # only the embed is named, so the image stays where it is
+                    await self._message.edit(embed=embed)
         except KeyError:  # discord.py reads `retry_after` in every 429, and Discord may leave it out
             raise TooManyOldEdits("Discord answered 429 without saying for how long") from None
-        except AccessRefused:
-            if not await self._by_reply(embed):
+        except (AccessRefused, PermanentError) as error:
+            # The image of a bare one comes off by whatever way there is, also where the bot may not go.
+            by_reply = self._bare or isinstance(error, AccessRefused)
+            if not by_reply or not await self._by_reply(embed, self._bare):
                 raise

@@ -8,13 +8,15 @@ from typing import Any
 import discord
 
 from bot.domain import places
-from bot.domain.job import Job
+from bot.domain.job import ID_LENGTH, Job
 from bot.messaging.errors import is_refusal
 from bot.ui import results, status
 from bot.ui.components import is_button_of
 
 NEWEST = 100
 """How far back, in messages, to look for a job of which no id of Discord's is known."""
+
+_JOB = len("job ") + ID_LENGTH
 
 Wanted = Callable[[discord.Message], bool]
 
@@ -67,6 +69,12 @@ class History:
 def is_card(message: discord.Message, job: Job) -> bool:
     """Return whether a message is a job's card, by its image."""
     return any(status.is_image_of(attachment.filename, job.id) for attachment in message.attachments)
+
+
+def is_about_same(message: discord.Message, card: discord.Message) -> bool:
+    """Return whether another message is about the same job as a card."""
+    jobs = [{line[:_JOB] for line in _last_lines(one) if line.startswith("job ")} for one in (message, card)]
+    return message.id != card.id and bool(jobs[0] & jobs[1])
 
 
 def brings(message: discord.Message, job: Job) -> bool:

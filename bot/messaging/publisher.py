@@ -27,7 +27,7 @@ from bot.jobs.notifier import PostedCard, PostedVideo, Reply
 from bot.messaging import sending
 from bot.messaging.editor import Lane, MessageEditor
 from bot.messaging.errors import NO_THREADS_HERE, REPLY_REFUSALS, THREAD_EXISTS, discord_errors, is_refusal
-from bot.messaging.history import History, brings, is_card, says_the_end
+from bot.messaging.history import History, brings, is_about_same, is_card, says_the_end
 from bot.messaging.replies import Replies
 from bot.messaging.uploads import Upload, Uploads
 from bot.novita.models import Model
@@ -222,19 +222,81 @@ class Publisher:
     # --- the end --------------------------------------------------------------------------------------------
 
     async def notify(self, job: Job) -> None:
-        """Show on the card how the job ended, and say so to the requester unless the video itself did."""
-        said = job.state not in (State.FAILED, State.UNCONFIRMED) or await self._tell_requester(job)
-        if job.destination.card_id is not None:
-            editor = self._editor(job)
-            editor.want(status.status_card(job, None, self._models, _public(job)))
-            try:
-                said = await editor.settle() or said
-            finally:
-                if not editor.busy:  # else this was cancelled, and `close` still has to end it
-                    self._editors.pop(job.id, None)
+        """Show on the card how the job ended, and say so to the requester unless the video itself did.
+
+        What content rules refused is taken off the card before anything else, and told privately only.
+        """
+        if job.withheld:
+            shown = await self._show_the_end(job)
+            await self._withdraw_earlier(job)
+            await self._rename_thread(job)
+            said = await self._tell_privately(job) or shown
+        else:
+            said = job.state not in (State.FAILED, State.UNCONFIRMED) or await self._tell_requester(job)
+            said = await self._show_the_end(job) or said
         self._forget(job)
         if not said:
             raise PermanentError("no place takes it")
+
+    async def _show_the_end(self, job: Job) -> bool:
+        """Paint the card for the last time; return whether it stands so."""
+        if job.destination.card_id is None:
+            return False
+        editor = self._editor(job)
+        editor.want(status.status_card(job, None, self._models, _public(job)), bare=job.withheld)
+        try:
+            return await editor.settle()
+        finally:
+            if not editor.busy:  # else this was cancelled, and `close` still has to end it
+                self._editors.pop(job.id, None)
+
+    async def _withdraw_earlier(self, job: Job) -> None:
+        """Take the same off what stands of the job that this one renders again: its card and its question."""
+        source, there = job.source, job.destination
+        if source.channel_id is None or source.message_id is None:
+            return
+        with suppress(PermanentError), discord_errors():  # else it is gone, or out of reach
+            card = await self._channel(source.channel_id).fetch_message(source.message_id)
+            await card.edit(embeds=status.withdrawn(card.embeds, _public(job)), attachments=[])
+            since = replace(job, destination=replace(there, card_id=None))
+            asked = await self._history.find(
+                since, there.channel_id, lambda found: is_about_same(found, card)
+            )
+            if asked is not None:
+                await asked.edit(embeds=status.withdrawn(asked.embeds, _public(job)))
+
+    async def _rename_thread(self, job: Job) -> None:
+        """Take the prompt out of the name of the thread that was begun for the job, or for the one before."""
+        there = job.destination
+        thread_id = there.card_id if there.wants_thread else there.channel_id
+        if thread_id is None or not (there.wants_thread or thread_id == job.source.message_id):
+            return
+        try:
+            with discord_errors():
+                await self._client.http.edit_channel(thread_id, name=status.neutral_name(job))
+        except PermanentError as error:
+            log.info("job %s: its thread cannot be renamed: %s", job.id, error)
+
+    async def _tell_privately(self, job: Job) -> bool:
+        """Tell the requester alone: by the command's token while that lives, else by direct message.
+
+        A process that died just after the first does the second as well: nobody can look for the first.
+        """
+        language = texts(job.requester.locale or job.destination.guild_locale)
+        verdict, there = results.verdict(job, self._models, language), job.destination
+        if there.guild_id is not None and await self._replies.follow_up(
+            job, verdict, _requester_only(job), privately=True
+        ):
+            return True
+        place_id = there.channel_id if there.guild_id is None else await self._direct(job.requester.user_id)
+        if place_id is None:
+            return False
+        try:
+            await self._tell(replace(job, destination=replace(there, target_id=place_id)), verdict)
+        except PermanentError as error:
+            log.info("job %s: its requester cannot be told: %s", job.id, error)
+            return False
+        return True
 
     def _forget(self, job: Job) -> None:
         """Drop what is remembered of a job that has ended and is told of."""
@@ -246,16 +308,17 @@ class Publisher:
 
     async def _tell_requester(self, job: Job) -> bool:
         """Say how a job ended in the first place that takes it, if one does; none is asked twice."""
-        refused = self._refused[job.id]
+        refused, verdict = self._refused[job.id], results.verdict(job, self._models, _public(job))
         target: int | None = job.destination.place_id
         if target in refused | places.tried(job):
             target = await self._next_place(job, refused)
         while target is not None:
             try:
-                await self._tell(replace(job, destination=replace(job.destination, target_id=target)))
+                await self._tell(
+                    replace(job, destination=replace(job.destination, target_id=target)), verdict
+                )
                 return True
             except AccessRefused:
-                verdict = results.verdict(job, self._models, _public(job))
                 if not await self._replies.follow_up(job, verdict, _requester_only(job)):
                     raise
                 return True
@@ -265,9 +328,8 @@ class Publisher:
                 target = await self._next_place(job, refused)
         return False
 
-    async def _tell(self, job: Job) -> None:
+    async def _tell(self, job: Job, verdict: results.Message) -> None:
         nonce = f"{job.id}-{(job.outcome.problem or job.state)[:10]}"
-        verdict = results.verdict(job, self._models, _public(job))
         place_id = job.destination.place_id
         with discord_errors():
             if await self._history.find(job, place_id, lambda found: says_the_end(found, job)):

@@ -65,30 +65,41 @@ class Replies:
         with discord_errors(REPLY_REFUSALS):
             return await self.edit(token, message, mentions, file, name)
 
-    async def paint(self, job_id: str, embed: discord.Embed) -> bool:
-        """Change the embed of a job's card by its command's token; False: that cannot be done any more."""
+    async def paint(self, job_id: str, embed: discord.Embed, bare: bool) -> bool:
+        """Change the embed of a job's card by its command's token; False: that cannot be done any more.
+
+        `bare`: the image goes.
+        """
         if (token := self._tokens.get(job_id)) is None:
             return False
         try:
             with discord_errors(REPLY_REFUSALS):
-                await self._webhook(token).edit_message(ORIGINAL, embed=embed)
+                if bare:
+                    await self._webhook(token).edit_message(ORIGINAL, embed=embed, attachments=[])
+                else:
+                    await self._webhook(token).edit_message(ORIGINAL, embed=embed)
         except (PermanentError, TemporaryError) as error:
             log.info("job %s: its card cannot be edited by its command's token either: %s", job_id, error)
             return False
         return True
 
-    async def follow_up(self, job: Job, message: Message, mentions: discord.AllowedMentions) -> bool:
-        """Answer a job's command once more; False: that cannot be done any more.
+    async def follow_up(
+        self, job: Job, message: Message, mentions: discord.AllowedMentions, *, privately: bool = False
+    ) -> bool:
+        """Answer a job's command once more, maybe for its requester only; False: that cannot be done.
 
         Discord remembers no nonce here, so that a try which may have arrived is taken for one that did.
         """
         if (token := self._tokens.get(job.id)) is None:
             return False
         parts: dict[str, Any] = {"embed": message.embed or None, "view": message.view}
+        webhook = self._webhook(token)
+        webhook.type = discord.WebhookType.application  # else discord.py takes no message for one person only
         try:
-            await self._webhook(token).send(
+            await webhook.send(
                 message.content,
                 allowed_mentions=mentions,
+                ephemeral=privately,
                 **{name: part for name, part in parts.items() if part is not None},
             )
         except (discord.HTTPException, *UNSENT) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,11 +95,27 @@ class Succeeded:
     ttl: float
 
 
+_CONTENT_RULES = re.compile(
+    r"ILLEGAL_(?:PROMPT|IMAGE_CONTENT)|\bNSFW\b|\bmoderation\b|\bsensitive\b|\binappropriate\b"
+    r"|\brisk control\b|\bcontent polic(?:y|ies)\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class TaskFailed:
     """The task ended without a video; `message` is Novita's reason, untrusted text, or empty."""
 
     message: str
+
+    @property
+    def problem(self) -> str:
+        """Return the problem that a job has with it.
+
+        The texts are not documented. Whatever speaks of content rules is taken for a refusal by them: at
+        worst somebody is told privately what all might have read.
+        """
+        return "moderation" if _CONTENT_RULES.search(self.message) else "task_failed"
 
 
 class Kind(StrEnum):

@@ -218,6 +218,12 @@ def ending(job: Job, texts: Texts) -> str:
     return " ".join([*sentences, charged(job, texts)])
 
 
+def withheld(job: Job, texts: Texts) -> str:
+    """Return all that others may read of a job that content rules refused."""
+    not_made = texts.text(N_("This could not be made."))
+    return f"{not_made} {charged(job, texts)}"
+
+
 def charged(job: Job, texts: Texts) -> str:
     """Return what an ended job cost, in words, as far as anybody can know."""
     sentence = {
@@ -248,6 +254,7 @@ IMAGE_CHANGES: Mapping[str, str] = {
     "colours": N_("Its colours were turned into sRGB."),
     "cmyk": N_("Its print colours were turned into screen colours."),
     "reencoded": N_("It was saved again so that Novita takes it."),
+    "stripped": N_("The data hidden in it, such as where it was taken, was removed."),
 }
 
 

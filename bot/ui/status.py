@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import discord
 
@@ -29,6 +29,8 @@ DEFAULT_GUIDANCE = 0.5
 
 def status_card(job: Job, stage: Stage | None, models: Mapping[str, Model], texts: Texts) -> discord.Embed:
     """Return the card of a job at a stage (None: it has ended)."""
+    if job.withheld:
+        return _withheld_card(job, texts)
     title, status = sentences.standing(job, stage, texts)
     embed = about(job, models, texts, COLOURS.get(job.state, BLUE))
     embed.title = title
@@ -36,6 +38,23 @@ def status_card(job: Job, stage: Stage | None, models: Mapping[str, Model], text
     if notes := sentences.image_notes(job.source.changes, texts):
         embed.add_field(name=texts.text(N_("About the image")), value=notes, inline=False)
     return fitted(embed, texts)
+
+
+def _withheld_card(job: Job, texts: Texts) -> discord.Embed:
+    """Return the card of a job that content rules refused: nothing of what was asked for, nor why not."""
+    title, status = texts.text(sentences.STATES[job.state]), sentences.withheld(job, texts)
+    embed = discord.Embed(title=title, description=status, colour=COLOURS[job.state])
+    embed.set_footer(text=footer(job))
+    return embed
+
+
+def withdrawn(embeds: Sequence[discord.Embed], texts: Texts) -> list[discord.Embed]:
+    """Return a message's embeds with nothing left but what names its job, and what was remarked after it."""
+    first, *remarks = embeds or [discord.Embed()]
+    bare = discord.Embed(title=first.title, colour=first.colour)
+    bare.description = texts.text(N_("This could not be made."))
+    bare.set_footer(text=first.footer.text)
+    return [bare, *remarks]
 
 
 def image_name(job: Job) -> str:
@@ -50,7 +69,12 @@ def is_image_of(filename: str, job_id: str) -> bool:
 
 def thread_name(job: Job) -> str:
     """Return the name of the job's thread, after its prompt (Discord: 1–100 characters)."""
-    return truncate(plain(job.request.prompt), 90) or f"Kinora {job.id}"
+    return truncate(plain(job.request.prompt), 90) or neutral_name(job)
+
+
+def neutral_name(job: Job) -> str:
+    """Return a thread's name that says nothing of what was asked for."""
+    return f"Kinora {job.id}"
 
 
 def job_name(job: Job, texts: Texts) -> str:

@@ -56,6 +56,28 @@ async def test_every_kind_of_picture_arrives_as_novita_wants_it(
         assert len(kept) <= 7_000_000, name
 
 
+async def test_neither_novita_nor_the_card_gets_what_a_picture_tells_besides_itself(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    photo = images.jpeg_of(640, 480, exif=images.exif(gps=True), comment=b"at home") + images.mp4_bytes()
+    for name, source, secrets in (
+        ("photo.jpg", photo, (b"Exif", b"Kinora", b"at home", b"ftyp")),
+        ("note.png", images.png_with_notes(), (b"tEXt", b"a castle")),
+    ):
+        assert all(secret in source for secret in secrets)
+        card = await animate(mia, "Lounge", name, image=(name, source))
+        (shown,) = card.attachments
+        kept = await shown.read()
+        await message_of(mia, "Lounge", job_of(card), "your video is here")
+        task = next(t for t in await sandbox.novita.tasks() if t["prompt"] == name)
+        assert task["image"]["sha256"] == hashlib.sha256(kept).hexdigest()
+        assert not any(secret in kept for secret in secrets), name
+        assert "such as where it was taken, was removed" in card.text
+        with Image.open(BytesIO(kept)) as there, Image.open(BytesIO(source)) as before:
+            assert not there.getexif()
+            assert there.tobytes() == before.tobytes()
+
+
 @pytest.mark.parametrize("model", ["kling-v3.0-std-i2v", "kling-v3.0-pro-i2v"])
 async def test_each_model_gets_its_own_encoding(
     sandbox: Sandbox, kinora: Kinora, mia: Person, model: str

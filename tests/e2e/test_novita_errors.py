@@ -30,8 +30,7 @@ REFUSALS = {
     "INVALID_IMAGE_FORMAT": ("format is not one it reads", None),
     "IMAGE_EXCEEDS_MAX_RESOLUTION": ("has too many pixels", None),
     "INVALID_IMAGE_SIZE": ("size or shape", None),
-    "ILLEGAL_PROMPT": ("content rules refused the prompt", None),
-    "ILLEGAL_IMAGE_CONTENT": ("content rules refused the image", None),
+    # What the content rules refuse is told to nobody else: tests/e2e/test_withheld.py.
     "MISSING_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
     "INVALID_API_KEY": ("not your fault", "check NOVITA_API_KEY"),
     "API_NOT_ALLOWED": ("not your fault", "check NOVITA_API_KEY"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from bot.domain.job import DeliveryMethod, Job, State
 from bot.jobs.notifier import Reply
 from bot.messaging.publisher import Publisher
+from bot.novita.models import CATALOGUE
 from bot.ui import results, status
+from bot.ui.i18n import texts
 from tests.support.discord_rest import SOMEBODY, Rest
 from tests.support.discord_wire import refused
 from tests.support.files import FakeVideos
@@ -154,6 +157,80 @@ async def test_an_end_is_told_once(rest: Rest, publisher: Publisher) -> None:
     for _ in range(2):
         await publisher.notify(job)
     assert len(rest.posted) == 1
+
+
+# --- what content rules refused
+
+
+async def withheld(rest: Rest, publisher: Publisher, image: Path, token: str | None) -> Job:
+    """Have a card stand whose job content rules refused."""
+    job = new(reply_token=token, guild_id=8)
+    posted = await publisher.post_card(job, _of(image))
+    rest.messages[-1]["channel_id"] = str(CHANNEL)  # the token's reply too
+    rest.posted.clear()
+    rest.edited.clear()
+    ended = {"state": State.FAILED, "problem": "moderation", "reason": "ILLEGAL_PROMPT: no"}
+    return new(id=job.id, guild_id=8, card_id=posted.card_id, **ended)
+
+
+def _says(sent: dict[str, Any]) -> str:
+    return json.dumps(sent.get("embeds"))
+
+
+async def test_what_is_withheld_is_off_the_card_and_told_by_the_token(
+    rest: Rest, publisher: Publisher, image: Path
+) -> None:
+    await publisher.notify(await withheld(rest, publisher, image, "token"))
+    card, told = rest.edited
+    assert card["attachments"] == []
+    assert "look" not in _says(card)
+    assert "content rules" not in _says(card)
+    assert (told["flags"], rest.posted) == (64, [])
+    assert "look" in _says(told)
+    assert "content rules" in _says(told)
+
+
+async def test_without_a_token_it_is_told_in_a_direct_message_and_once(
+    rest: Rest, publisher: Publisher, image: Path
+) -> None:
+    job = await withheld(rest, publisher, image, None)
+    for _ in range(2):
+        await publisher.notify(job)
+    (told,) = rest.posted
+    assert told["channel_id"] == rest.dm(MIA)
+    assert "content rules" in _says(told)
+
+
+async def test_without_either_the_card_is_all(rest: Rest, publisher: Publisher, image: Path) -> None:
+    rest.closed_dms.add(MIA)
+    await publisher.notify(await withheld(rest, publisher, image, None))
+    assert rest.posted == []
+    assert rest.edited[0]["attachments"] == []
+
+
+async def test_where_the_bot_may_not_edit_the_image_comes_off_by_the_token(
+    rest: Rest, publisher: Publisher, image: Path
+) -> None:
+    job = await withheld(rest, publisher, image, "token")
+    rest.closed[CHANNEL] = refused(403, 50001)
+    await publisher.notify(job)
+    card, told = rest.edited
+    assert card["attachments"] == []
+    assert told["flags"] == 64
+
+
+async def test_what_was_rendered_again_is_off_the_first_card_and_its_question(
+    rest: Rest, publisher: Publisher, image: Path
+) -> None:
+    first = await withheld(rest, publisher, image, None)
+    question = results.verdict(first, CATALOGUE, texts("en-GB")).embed.to_dict()
+    rest.stand(CHANNEL, embeds=[question])
+    again = {"source_channel_id": CHANNEL, "source_message_id": first.destination.card_id, "card_id": 690}
+    ended = {"state": State.FAILED, "problem": "moderation", "channel_id": CHANNEL, "guild_id": 8}
+    await publisher.notify(new(**again | ended))
+    card, asked = (sent for sent in rest.edited if first.id in _says(sent))
+    assert card["attachments"] == []
+    assert not [sent for sent in (card, asked) if "look" in _says(sent)]
 
 
 async def test_somebody_elses_message_is_never_taken_for_the_video(

@@ -732,8 +732,8 @@ _mutant(
     FILE,
     "failed-task-called-free",
     "A task that failed is never called free.",
-    '"task_failed", message, Charge.UNKNOWN)',
-    '"task_failed", message)',
+    "end.problem, message, Charge.UNKNOWN)",
+    "end.problem, message)",
     RUNNER + "test_a_task_that_failed_may_have_been_charged",
 )
 _mutant(
@@ -1493,7 +1493,7 @@ _mutant(
     FILE,
     "image-over-the-models-limit",
     "An image is never larger than what the model takes.",
-    "and len(data) <= limits.max_bytes",
+    "and len(bare.data) <= limits.max_bytes",
     "",
     IMAGE + "test_what_cannot_be_made_small_enough_is_refused",
 )
@@ -1883,6 +1883,141 @@ _mutant(
     'r"(://[^\\s?#\'\\"]*)',
     'r"(://[^\\s?#@\'\\"]*)',
     CODEC + "test_what_novita_echoes_opens_nothing",
+)
+
+# --- what pictures tell besides themselves, and what content rules refuse -----------------------------------
+
+_STRIP = "tests/media/test_strip.py::"
+FILE = "bot/media/strip.py"
+_mutant(
+    FILE,
+    "exif-kept",
+    "No EXIF or XMP of a JPEG goes to Novita or onto the card.",
+    "elif marker in _APPS or marker == _COM:",
+    "elif marker == 0xE1:\n            kept.append(_segment(marker, body))\n"
+    "        elif marker in _APPS or marker == _COM:",
+    _STRIP + "test_a_whole_photo_of_a_phone_loses_all_but_its_picture",
+)
+_mutant(
+    FILE,
+    "thumbnail-kept",
+    "No thumbnail of a JPEG goes on.",
+    "return body[: _JFIF_LENGTH - 2] + bytes(2)",
+    "return body",
+    _STRIP + "test_a_thumbnail_in_jfifs_segment_goes_and_its_density_stays",
+)
+_mutant(
+    FILE,
+    "trailer-kept",
+    "What stands behind a JPEG's picture, such as a film, does not go on.",
+    '*kept[first:], b"\\xff\\xd9"])',
+    '*kept[first:], b"\\xff\\xd9", data[at:]])',
+    _STRIP + "test_a_whole_photo_of_a_phone_loses_all_but_its_picture",
+)
+_mutant(
+    FILE,
+    "text-kept",
+    "No text in a PNG goes to Novita or onto the card.",
+    "if name in _CRITICAL or name in _COLOURS or name in _LIGHT:",
+    'if name in _CRITICAL or name in _COLOURS or name in _LIGHT or name == b"tEXt":',
+    _STRIP + "test_so_does_a_png_with_chunks",
+)
+_mutant(
+    FILE,
+    "behind-png-kept",
+    "What stands behind a PNG's end does not go on.",
+    'return Bare(b"".join(kept), hidden',
+    'return Bare(b"".join([*kept, data[at:]]), hidden',
+    _STRIP + "test_so_does_a_png_with_chunks",
+)
+_mutant(
+    FILE,
+    "unsure-passed-on",
+    "Bytes between a JPEG's segments, where anything may be hidden, are not passed on.",
+    "if fill is None:\n        raise _Unsure\n",
+    "if fill is None:\n        return _next_marker(data, at + 1)\n",
+    _STRIP + "test_a_jpeg_that_may_be_read_in_another_way_is_not_passed_on",
+)
+_mutant(
+    "bot/media/profile.py",
+    "serial-number-kept",
+    "No display's serial number is in a colour profile that goes on.",
+    "if name in _KEPT and",
+    "if",
+    _STRIP + "test_a_displays_serial_number_is_blank_and_its_colours_stay",
+)
+_mutant(
+    "bot/media/image.py",
+    "fitting-image-copied-whole",
+    "Also an image that fits as it is goes on bare.",
+    '"png" if kind == "png" else "jpeg", bare.data, size, done',
+    '"png" if kind == "png" else "jpeg", data, size, done',
+    IMAGE + "test_good[jpeg_with_place]",
+    IMAGE + "test_good[png_with_notes]",
+)
+_mutant(
+    "bot/ui/status.py",
+    "withheld-prompt-on-card",
+    "The card of what content rules refused shows neither prompt nor reason.",
+    "if job.withheld:",
+    "if False:",
+    POSTING + "test_what_is_withheld_is_off_the_card_and_told_by_the_token",
+)
+_mutant(
+    "bot/messaging/publisher.py",
+    "withheld-told-to-all",
+    "What content rules refused is told to its requester alone.",
+    "if job.withheld:\n            shown",
+    "if False:\n            shown",
+    POSTING + "test_what_is_withheld_is_off_the_card_and_told_by_the_token",
+)
+_mutant(
+    "bot/messaging/publisher.py",
+    "withheld-answer-shown-to-all",
+    "The answer that tells it is one that only the requester sees.",
+    "job, verdict, _requester_only(job), privately=True",
+    "job, verdict, _requester_only(job), privately=False",
+    POSTING + "test_what_is_withheld_is_off_the_card_and_told_by_the_token",
+)
+_mutant(
+    "bot/messaging/publisher.py",
+    "withheld-told-where-it-was-asked-for",
+    "Without a token it is told in a direct message, and nowhere else.",
+    "there.channel_id if there.guild_id is None else await self._direct(job.requester.user_id)",
+    "there.channel_id",
+    POSTING + "test_without_a_token_it_is_told_in_a_direct_message_and_once",
+)
+_mutant(
+    "bot/messaging/publisher.py",
+    "withheld-on-the-card-before",
+    "What is refused when it is rendered again is off the first card too.",
+    "await self._withdraw_earlier(job)\n",
+    "pass\n",
+    POSTING + "test_what_was_rendered_again_is_off_the_first_card_and_its_question",
+)
+_mutant(
+    "bot/messaging/editor.py",
+    "withheld-image-on-card",
+    "The image that content rules refused comes off the card.",
+    "await self._message.edit(embed=embed, attachments=[])",
+    "await self._message.edit(embed=embed)",
+    POSTING + "test_without_either_the_card_is_all",
+)
+_mutant(
+    "bot/messaging/editor.py",
+    "withheld-image-left-where-bot-may-not-go",
+    "Where the bot may not edit its card, the image comes off by the command's token.",
+    "by_reply = self._bare or isinstance(error, AccessRefused)",
+    "by_reply = isinstance(error, AccessRefused)",
+    POSTING + "test_where_the_bot_may_not_edit_the_image_comes_off_by_the_token",
+)
+_mutant(
+    "bot/novita/codec.py",
+    "task-refused-by-rules-told-to-all",
+    "A task that failed by content rules is withheld too.",
+    'return "moderation" if',
+    'return "task_failed" if',
+    CODEC + "test_a_task_that_content_rules_refused_is_withheld",
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

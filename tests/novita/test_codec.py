@@ -431,3 +431,19 @@ def test_balance() -> None:
     refused = read_balance(403, '{"reason": "INVALID_API_KEY"}')
     assert isinstance(refused, Problem)
     assert refused.kind is Kind.KEY
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("ILLEGAL_IMAGE_CONTENT", "moderation"),
+        ("Failure to pass the risk control system", "moderation"),
+        ("the image was found to be inappropriate", "moderation"),
+        ("NSFW content detected", "moderation"),
+        ("", "task_failed"),
+        ("out of memory", "task_failed"),
+        ("insensitive to the prompt", "task_failed"),
+    ],
+)
+def test_a_task_that_content_rules_refused_is_withheld(reason: str, problem: str) -> None:
+    assert TaskFailed(reason).problem == problem

@@ -177,6 +177,11 @@ def _is_video(message: Json, row: Json) -> bool:
 
 def _about_the_card(row: Json, said: list[Json]) -> Problems:
     """One card, which shows the end; beside it one message with the video, or with why there is none."""
+    if row["problem"] == "moderation":
+        # Its requester alone is told, and that nobody else sees: here only what all may read is looked at.
+        if any(message["attachments"] for message in said):
+            yield "shown", "content rules refused it, and its image is still there"
+        return
     cards = [
         message for message in said if any(a["filename"].startswith("still-") for a in message["attachments"])
     ]

@@ -48,7 +48,7 @@ ENDS = {
     "unconfirmed, told before a crash": (UNCONFIRMED, 0, 1),
     "failed, to be looked for, and there": (DELIVERED, 1, 0),
     "failed, to be looked for, and gone": (("failed", "lost"), 0, 2),
-    "failed, not told yet": (("failed", "moderation"), 0, 1),
+    "failed, not told yet": (("failed", "moderation"), 0, 0),  # but in a direct message
     "cancelled: rendered again": (("cancelled", "unconfirmed"), 0, 0),
 } | dict.fromkeys(ACCEPTED, (DELIVERED, 1, 0))
 AGAIN, LET_GO = "unconfirmed, to be rendered again", "unconfirmed, to be let go"
@@ -77,6 +77,8 @@ async def test_every_open_job_ends_as_it_should(world: World, wire: Wire, engine
         assert (seen, len(said) - seen) == (count, others), (prompt, [m.text for m in said])
         assert card is not None, prompt
         assert title(card) == TITLES[row["state"]], prompt
+    (direct,) = await world.mia.messages("dm")
+    assert ended["failed, not told yet"]["id"] in direct.text
     assert ended["rendered, its thread is gone"]["detour"] == "gone"
     assert ended["rendered, and posted before a crash"]["how"] == "attached"
     assert await _paid(world, paid_before) == dict.fromkeys(ACCEPTED, 1)
