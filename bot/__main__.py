@@ -12,7 +12,7 @@ import asyncio
 import sys
 import time
 
-from bot import logs, settings
+from bot import hardening, logs, settings
 from bot.app import HEALTH_FILE, HEALTH_SECONDS, Role, import_sqlite, migrate, run
 from bot.errors import SettingsError, StartupError
 
@@ -21,6 +21,7 @@ USAGE = "usage: python -m bot [gateway | worker | migrate | import-sqlite sqlite
 
 def main(arguments: list[str]) -> int:
     """Run a command; return 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
+    hardening.keep_to_itself()
     command, *rest = arguments or [Role.ALL]
     command = "import-sqlite" if command == "move" else command
     if command not in (*Role, "migrate", "import-sqlite", "health") or len(rest) != (

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 
+from bot import hardening
 from bot.client import Kinora, client_for
 from bot.engines.local import LocalEngine
 from bot.engines.postgres import PostgresEngine, make_queue
@@ -40,6 +41,7 @@ from bot.novita.models import UNITS_PER_DOLLAR, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
+from bot.store.erasure import Erasure
 from bot.store.interactions import InteractionStore
 from bot.store.jobs import JobStore
 from bot.store.queue import QueueStore
@@ -146,7 +148,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     await bot.log_in()
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
-    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE)]
+    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE), Erasure(database).run()]
     if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
         background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
     for task in map(asyncio.create_task, background):
@@ -206,8 +208,15 @@ def _work_folder(settings: Settings, stack: AsyncExitStack) -> Path:
         lock = stack.enter_context(folder.with_suffix(".lock").open("ab"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir()
+        hardening.narrow_data_folder(settings.data_dir, _own_names(settings))
     except OSError as error:
         raise StartupError(
             f"KINORA_DATA_DIR cannot be written ({error.strerror}): {settings.data_dir}"
         ) from None
     return folder
+
+
+def _own_names(settings: Settings) -> tuple[str, ...]:
+    """List how the names of Kinora's files in its data folder begin."""
+    database = () if settings.database_is_shared else (Path(settings.database_url).name,)
+    return (HEALTH_FILE, "passing", *database)
