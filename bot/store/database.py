@@ -238,8 +238,10 @@ def _lock(path: Path) -> IO[bytes]:
     """Keep a second process off the same file: two bots on one file would each think a job theirs."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("ab")
-        path.touch(mode=0o600)  # what SQLite makes beside it gets the same rights
+        lock_path = path.with_name(path.name + ".lock")
+        for file in (lock_path, path):
+            file.touch(mode=0o600)  # what SQLite makes beside its file gets the same rights
+        lock = lock_path.open("ab")
     except OSError as error:
         raise DatabaseError(
             f"{path} cannot be written: {error.strerror}. Check the folder's owner."

@@ -93,6 +93,7 @@ async def test_a_file_that_others_could_read_is_narrowed_with_all_beside_it(
     first = Store(f"sqlite:///{path}")
     await first.open()
     assert modes(path.parent) == {0o600}
+    assert caplog.text == ""
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     await first.close()
     for file in path.parent.iterdir():
