@@ -1782,4 +1782,22 @@ _mutant(
     "tests/test_settings.py::test_a_file_at_fault_is_named_and_not_quoted",
 )
 
+FILE = "bot/app.py"
+_mutant(
+    FILE,
+    "erasure-not-begun",
+    "Dead tokens leave the file while the bot runs.",
+    ", Erasure(database).run()]",
+    "]",
+    "tests/e2e/test_secrets.py",
+)
+_mutant(
+    FILE,
+    "old-data-folder-stays-readable",
+    "A data folder with wider rights is narrowed at the start.",
+    "hardening.narrow_data_folder(settings.data_dir, _own_names(settings))",
+    "pass",
+    "tests/e2e/test_secrets.py",
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)
