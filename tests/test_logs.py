@@ -66,6 +66,10 @@ def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.Captur
             "/interactions/123/aW50ZXJhY3Rpb246MTIzNDU2Nzg5/callback",
             "/interactions/123/<token>/callback",
         ),
+        (
+            "/webhooks/123/a.token-of-some-other-kind/messages",
+            "/webhooks/123/<token>/messages",
+        ),
         ("GET https://cdn.example/a.png?ex=1&hm=2 said no", "GET https://cdn.example/a.png?<query> said no"),
         ("{'Authorization': 'Bearer sk_abc-1.2'}", "{'Authorization': 'Bearer <secret>'}"),
         ("Authorization: Bot MTIz.abc-d", "Authorization: Bot <secret>"),
