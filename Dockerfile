@@ -8,7 +8,7 @@ ENV PYTHONUNBUFFERED=1 \
 
 # A fixed number, so that whoever mounts a folder of the host at /data knows whom to give it to.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin kinora \
-    && install --directory --owner=kinora --group=kinora /data
+    && install --directory --mode=0700 --owner=kinora --group=kinora /data
 
 WORKDIR /app
 

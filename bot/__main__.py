@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 # Whatever needs more is imported when a command does: `health` is run every half minute.
-from bot import health, settings
+from bot import hardening, health, settings
 from bot.errors import SettingsError, StartupError
 
 ROLES = ("all", "gateway", "worker")
@@ -21,6 +21,7 @@ USAGE = "usage: python -m bot [gateway | worker | migrate | import-sqlite sqlite
 
 def main(arguments: list[str]) -> int:
     """Run a command; return 0 after a clean stop, 1 when unhealthy, 2 when it cannot start."""
+    hardening.keep_to_itself()
     command, *rest = arguments or ["all"]
     command = "import-sqlite" if command == "move" else command
     if command not in (*ROLES, "migrate", "import-sqlite", "health") or len(rest) != (

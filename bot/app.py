@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 
+from bot import hardening
 from bot.client import Kinora, client_for
 from bot.engines.local import LocalEngine
 from bot.engines.postgres import PostgresEngine, make_queue
@@ -21,7 +22,7 @@ from bot.errors import AnswerLost, SettingsError, StartupError
 from bot.files.download import Downloader
 from bot.files.images import Images
 from bot.files.videos import Videos
-from bot.health import HEALTH_SECONDS, HealthFile
+from bot.health import HEALTH_FILE, HEALTH_SECONDS, HealthFile
 from bot.jobs.admission import Admission
 from bot.jobs.encodings import Encodings
 from bot.jobs.fencing import Fence
@@ -42,6 +43,7 @@ from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
+from bot.store.erasure import Erasure
 from bot.store.interactions import InteractionStore
 from bot.store.jobs import JobStore
 from bot.store.queue import QueueStore
@@ -155,6 +157,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
     background = [_keep_health_file(bot, database, HealthFile(settings.data_dir)), _watch(database)]
+    background.append(Erasure(database).run())
     if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
         background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
     for task in map(asyncio.create_task, background):
@@ -235,8 +238,15 @@ def _work_folder(settings: Settings, stack: AsyncExitStack) -> Path:
         lock = stack.enter_context(folder.with_suffix(".lock").open("ab"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir()
+        hardening.narrow_data_folder(settings.data_dir, _own_names(settings))
     except OSError as error:
         raise StartupError(
             f"KINORA_DATA_DIR cannot be written ({error.strerror}): {settings.data_dir}"
         ) from None
     return folder
+
+
+def _own_names(settings: Settings) -> tuple[str, ...]:
+    """List how the names of Kinora's files in its data folder begin."""
+    database = () if settings.database_is_shared else (Path(settings.database_url).name,)
+    return (HEALTH_FILE, "passing", *database)

@@ -19,6 +19,8 @@ ImageEncoding = Literal["base64", "data_uri", "url"]
 """How an image is put into the request to Novita; the same as `Encoding` in `bot.novita.models`."""
 
 DISCORD_API_URL = "https://discord.com/api/v10"
+SECRETS = ("DISCORD_TOKEN", "NOVITA_API_KEY", "DATABASE_URL")
+"""The variables that may also be given as `…_FILE`, the path of a file that holds the value."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 PLACEHOLDERS = re.compile(r"your[-_ ].*|change[-_ ]?me|paste[-_ ].*|<.*>|x{3,}|…|\.\.\.", re.IGNORECASE)
 
@@ -123,8 +125,30 @@ class _Reader:
         self.given = given
         self.mistakes: list[str] = []
 
-    def secret(self, name: str, what: str) -> str:
+    def _value(self, name: str) -> str:
+        """Return a variable's value without blanks around it; one that is secret may stand in a file."""
         value = self.given.get(name, "").strip()
+        file = self.given.get(f"{name}_FILE", "").strip() if name in SECRETS else ""
+        if not file:
+            return value
+        if value:
+            self.mistakes.append(f"{name} and {name}_FILE are both set: keep one of them.")
+            return value
+        try:
+            value = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:  # the words of neither hold what is in the file
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            self.mistakes.append(f"{name}_FILE cannot be read ({why}): check the path and who may read it.")
+        else:
+            if not value:
+                self.mistakes.append(f"{name}_FILE names a file with nothing in it.")
+        return value
+
+    def secret(self, name: str, what: str) -> str:
+        known = len(self.mistakes)
+        value = self._value(name)
+        if len(self.mistakes) > known:
+            return value
         if not value:
             self.mistakes.append(f"{name} is missing: set it to {what}.")
         elif PLACEHOLDERS.fullmatch(value):
@@ -134,7 +158,7 @@ class _Reader:
         return value
 
     def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        value = self.given.get(name, "").strip()
+        value = self._value(name)
         if not value:
             return default
         try:

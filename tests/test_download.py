@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ipaddress
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.errors import AddressRefused, DownloadError, DownloadTooLarge
-from bot.files.download import Downloaded, Downloader
+from bot.files.download import Downloaded, Downloader, _GuardedResolver, is_public
 from tests.support.servers import serving
 
 LIMITS: dict[str, Any] = {"max_bytes": 1000, "seconds": 5.0}
@@ -167,6 +168,54 @@ async def test_in_production_no_private_address_is_reached(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("0.0.0.1", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.1", "192.168.0.1"),
+        *("192.0.0.1", "192.0.0.9", "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1"),
+        *("224.0.0.1", "233.252.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255"),
+        *("::", "::1", "::7f00:1", "::8.8.8.8"),  # unspecified, loopback, IPv4-compatible
+        *("::ffff:10.0.0.1", "::ffff:8.8.8.8", "::ffff:0:8.8.8.8"),  # IPv4-mapped and -translated
+        *("64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "64:ff9b:1:ffff::a00:1"),  # NAT64
+        *("2002:a00:1::", "2002:808:808::1"),  # 6to4
+        *("2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:10::1", "2001:20::1"),  # Teredo, ORCHID
+        *("2001:db8::1", "3fff::1", "100::1", "5f00::1"),  # documentation, discard, segment routing
+        *("fc00::1", "fd00::1", "fe80::1", "fec0::1", "ff02::1", "ff0e::1"),
+        *("fe80::1%eth0", "2606:4700::1111%eth0"),
+        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "8.8.2056", "0x08080808", "127.0.0.1.", ""),
+    ],
+)
+@pytest.mark.parametrize("python", ["this one", "one to which everything is global"])
+def test_what_is_not_one_host_on_the_internet_is_not_public(
+    address: str, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if python != "this one":  # Python 3.11 to 3.13 differ about many of them
+        for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+            monkeypatch.setattr(kind, "is_global", True)
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "162.159.135.232", "2606:4700::6810:85e5", "2a00:1450::1"])
+def test_a_host_on_the_internet_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+async def test_of_a_name_with_many_addresses_the_public_ones_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    addresses = ["10.0.0.1", "1.1.1.1", "64:ff9b::a00:1", "2606:4700::1111", "fe80::1"]
+
+    async def resolve(*_: object) -> list[dict[str, str]]:
+        return [{"host": address} for address in addresses]
+
+    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", resolve)
+    found = await _GuardedResolver(loopback=False).resolve("files.example.com")
+    assert [result["host"] for result in found] == ["1.1.1.1", "2606:4700::1111"]
+    del addresses[1], addresses[2]
+    with pytest.raises(OSError, match="no public address"):
+        await _GuardedResolver(loopback=False).resolve("files.example.com")
+
+
 async def test_a_name_that_resolves_to_a_private_address_is_refused(
     out_there: Downloader, tmp_path: Path
 ) -> None:
@@ -202,6 +251,12 @@ async def test_a_stand_in_opens_this_machine_and_nothing_else_private(
         "https://10.1.2.3/v.mp4",
         "https://169.254.169.254/latest/meta-data",
         "https://[::ffff:10.0.0.1]/v.mp4",
+        "https://2130706433:{port}/v.mp4",
+        "https://0x7f000001:{port}/v.mp4",
+        "https://0177.1:{port}/v.mp4",
+        "https://127.0.0.1.:{port}/v.mp4",
+        "https://[fe80::1%25lo]:{port}/v.mp4",
+        "https://[64:ff9b::7f00:1]/v.mp4",
     ],
 )
 async def test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked(

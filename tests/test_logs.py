@@ -13,7 +13,8 @@ from bot import logs
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     """Put back what `set_up` changes for the whole process."""
-    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in ("bot", "psycopg")}
+    names = ("bot", "cogs", "psycopg", "discord", "discord.gateway", "discord.http", "discord.webhook")
+    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in names}
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
@@ -65,9 +66,17 @@ def test_a_traceback_of_our_own_is_printed_without_secrets(capsys: pytest.Captur
             "/interactions/123/aW50ZXJhY3Rpb246MTIzNDU2Nzg5/callback",
             "/interactions/123/<token>/callback",
         ),
+        (
+            "/webhooks/123/a.token-of-some-other-kind/messages",
+            "/webhooks/123/<token>/messages",
+        ),
         ("GET https://cdn.example/a.png?ex=1&hm=2 said no", "GET https://cdn.example/a.png?<query> said no"),
         ("{'Authorization': 'Bearer sk_abc-1.2'}", "{'Authorization': 'Bearer <secret>'}"),
         ("Authorization: Bot MTIz.abc-d", "Authorization: Bot <secret>"),
+        ('{"id": "1", "token": "abc-def", "type": 2}', '{"id": "1", "token": "<token>", "type": 2}'),
+        ("{'token': 'abc-def', 'type': 2}", "{'token': '<token>', 'type': 2}"),
+        ("token aW50ZXJhY3Rpb246MTIzNDU2Nzg5 is old", "token <token> is old"),
+        ("postgresql://kinora:s3cret@db/kinora", "postgresql://kinora:<secret>@db/kinora"),
         ("the key hunter2-and-more", "the key <secret>"),
     ],
 )
@@ -77,3 +86,38 @@ def test_what_opens_something_is_not_printed(
     logs.set_up("INFO", ["hunter2", "hunter2-and-more"])  # one is the beginning of the other
     logging.getLogger("bot.app").warning("%s", said)
     assert capsys.readouterr().err.rstrip().endswith(f": {printed}")
+
+
+def test_no_error_from_outside_forges_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("INFO", [])
+    try:
+        raise ValueError(
+            "no\n2026-11-24 20:00:00,000 ERROR   bot.app: forged\r\x1b[31mred\u2028also\x85and\u202eback"
+        )
+    except ValueError as error:
+        error.add_note("2026-11-24 20:00:00,000 ERROR   bot.app: noted")
+        logging.getLogger("bot.jobs").exception("job abc failed", stack_info=True)
+    first, *rest = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert first.endswith("bot.jobs: job abc failed")
+    assert all(line.startswith("    ") for line in rest)
+    assert "      File " in "\n".join(rest)  # it reads like a traceback still
+    assert not set("\r\x1b\u2028\x85\u202e") & set("".join(rest))
+
+
+def test_what_turns_text_round_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("INFO", [])
+    logging.getLogger("bot.jobs").warning("the file %s", "cod\u202egnp.exe\u200b\u2066")
+    assert capsys.readouterr().err.rstrip().endswith("the file codgnp.exe")
+
+
+def test_at_debug_no_payload_is_printed_and_the_connection_is(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("DEBUG", [])
+    logging.getLogger("discord.gateway").debug(
+        "For Shard ID %s: WebSocket Event: %s", 0, {"content": "A boat"}
+    )
+    logging.getLogger("discord.http").debug("PATCH /x with %s has returned 200", '{"content": "A boat"}')
+    logging.getLogger("discord.webhook.async_").debug("Webhook ID 1 has received %s", "A boat")
+    logging.getLogger("discord.gateway").info("Shard ID %s has successfully RESUMED session", 0)
+    logging.getLogger("discord.client").debug("Dispatching event %s", "interaction")
+    said = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["Shard ID 0 has successfully RESUMED session", "Dispatching event interaction"]

@@ -82,6 +82,47 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.max_renders == 7
 
 
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    given = {
+        "DISCORD_TOKEN": "abc.def.ghi",
+        "NOVITA_API_KEY": "sk_123",
+        "DATABASE_URL": "postgres://a:pw@h/k",
+    }
+    for name, value in given.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    settings = load(None, {f"{name}_FILE": str(tmp_path / name) for name in given})
+    assert settings.discord_token == "abc.def.ghi"
+    assert settings.novita_api_key == "sk_123"
+    assert settings.database_url == "postgresql://a:pw@h/k"
+    assert set(settings.secrets) == {"abc.def.ghi", "sk_123", "pw"}
+
+
+def test_a_file_at_fault_is_named_and_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"hunter2\xff")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "both").write_text("hunter2")
+    with pytest.raises(SettingsError) as caught:
+        load(
+            None,
+            {
+                "DISCORD_TOKEN_FILE": str(tmp_path / "bytes"),
+                "NOVITA_API_KEY": "sk_hunter2",
+                "NOVITA_API_KEY_FILE": str(tmp_path / "both"),
+                "DATABASE_URL_FILE": str(tmp_path / "nowhere"),
+            },
+        )
+    assert caught.value.mistakes == [
+        "DISCORD_TOKEN_FILE cannot be read (it is not text): check the path and who may read it.",
+        "NOVITA_API_KEY and NOVITA_API_KEY_FILE are both set: keep one of them.",
+        "DATABASE_URL_FILE cannot be read (No such file or directory): check the path and who may read it.",
+    ]
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN_FILE names a file with nothing in it"):
+        load(None, {"DISCORD_TOKEN_FILE": str(tmp_path / "empty"), "NOVITA_API_KEY": "sk_123"})
+    (tmp_path / "empty").write_text("your-token")
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN still holds a placeholder"):
+        load(None, {"DISCORD_TOKEN_FILE": str(tmp_path / "empty"), "NOVITA_API_KEY": "sk_123"})
+
+
 def test_secrets_are_not_shown() -> None:
     settings = load(None, GOOD)
     assert "abc.def.ghi" not in repr(settings)

@@ -74,7 +74,10 @@ class InteractionRecord:
 
 @dataclass(frozen=True)
 class LostCommand:
-    """A command that became no job, for its process died; `prompt` is empty if unknown."""
+    """A command that became no job, for its process died.
+
+    `prompt` is empty if unknown, and the interaction's token if it has died.
+    """
 
     interaction: InteractionRecord
     prompt: str

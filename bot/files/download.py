@@ -13,7 +13,7 @@ import socket
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +25,25 @@ from bot.settings import is_loopback
 
 CHUNK = 64 * 1024
 REDIRECTS = 3
+
+# By a table of our own (IANA's special-purpose registries): what `is_global` says changed from Python 3.11 to
+# 3.13, and it calls NAT64, 6to4 and multicast public in all of them.
+_V4_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+            *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        ),
+    )
+)
+# All that is public today lies in here; ::/96, ::ffff:0:0/96, NAT64, site-local and multicast do not.
+_V6_PUBLIC = ip_network("2000::/3")
+# Protocols (Teredo among them), documentation, 6to4, documentation again.
+_V6_SPECIAL = tuple(map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+_NUMERIC = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|\d+)\.?", re.IGNORECASE)
+"""A host that a resolver takes for an IPv4 address, in whatever notation: 127.1, 0x7f000001, 2130706433."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +140,24 @@ class Downloader:
         if self._hosts is not None and host not in self._hosts:
             raise AddressRefused("that host is not one Kinora fetches from")
         # A literal address never passes the resolver, so it is looked at here.
-        with suppress(ValueError):
-            if not ip_address(host).is_global:
-                raise AddressRefused("private addresses are not fetched")
+        if (":" in host or _NUMERIC.fullmatch(host)) and not is_public(host):
+            raise AddressRefused("private addresses are not fetched")
+
+
+def is_public(address: str) -> bool:
+    """Return whether an address, in its usual notation, is one host's on the internet, and no way to another.
+
+    An IPv6 address that holds an IPv4 one (NAT64, 6to4, Teredo, mapped) leads to wherever a gateway thinks.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, IPv4Address):
+        special = any(ip in network for network in _V4_SPECIAL)
+    else:
+        special = bool(ip.scope_id) or ip not in _V6_PUBLIC or any(ip in network for network in _V6_SPECIAL)
+    return ip.is_global and not special
 
 
 def _as_it_is(url: str) -> URL:
@@ -151,8 +185,7 @@ class _GuardedResolver(AbstractResolver):
         return allowed
 
     def _allows(self, address: str) -> bool:
-        ip = ip_address(address.partition("%")[0])
-        return ip.is_global or (self._loopback and ip.is_loopback)
+        return is_public(address) or (self._loopback and ip_address(address).is_loopback)
 
     async def close(self) -> None:
         await self._inner.close()

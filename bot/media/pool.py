@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from typing import Any, TypeVar
 from bot.errors import CannotFit, ImageRejected, MediaPoolError, NotAVideo
 from bot.media.values import ImageLimits, PreparedImage, Video
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ROOT = Path(__file__).parents[2]  # where `bot` is found, wherever the bot was started
@@ -31,6 +33,7 @@ _START_SECONDS = 60.0  # it takes a fraction of a second; a machine that is out 
 _SHARE = 200  # jobs after which a fresh process takes over, so that what C libraries leak stays small
 # Nothing that decodes a stranger's file needs the token or the key, so they stay out of its environment.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH")
+_noted: list[bool] = []  # whether the log has it
 
 
 class MediaPool:
@@ -138,7 +141,7 @@ class _Bench:
         worker = await _Worker.start(self._nice)
         self.workers.add(worker)
         try:
-            await worker.listen(_START_SECONDS)
+            _note_open_doors(await worker.listen(_START_SECONDS))
             if self._closed:
                 raise MediaPoolError("closed")
         except MediaPoolError as error:  # not the input's fault: it has not been seen yet
@@ -285,6 +288,13 @@ class _Worker:
         if self.process.stdin:
             self.process.stdin.close()
         await self.process.wait()
+
+
+def _note_open_doors(ready: dict[str, Any]) -> None:
+    """Say once what a system does not let its decoders be kept from; they work all the same."""
+    if (left_open := ready.get("open")) and not _noted:
+        _noted.append(True)
+        log.warning("decoders: not shut in all round, this system refused: %s", ", ".join(left_open))
 
 
 def _jsonable(value: Any) -> Any:

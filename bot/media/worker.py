@@ -1,7 +1,8 @@
 """The process in which hostile bytes are decoded: `python -m bot.media.worker NICE`, run by `pool.py`.
 
-It says `{"ready": true}` on stdout, then answers each line of JSON on stdin with one of its own:
-`{"done": …}`, `{"refused": …}` or `{"failed": …}`. It ends with its stdin, so also when the bot was killed.
+It says `{"ready": true, "open": […]}` on stdout, with what the system did not let it be kept from, then
+answers each line of JSON on stdin with one of its own: `{"done": …}`, `{"refused": …}` or `{"failed": …}`. It
+ends with its stdin, so also when the bot was killed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from bot import hardening
 from bot.errors import CannotFit, ImageRejected, NotAVideo
 from bot.media import image, video
 from bot.media.values import ImageLimits, Video
@@ -75,16 +77,17 @@ def answer(request: Words) -> Words:
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    _shut_in(int(sys.argv[1]))
+    _bound(int(sys.argv[1]))
+    left_open = hardening.shut_in()  # all is imported, and nothing of a stranger's was read yet
     answers = _private_stdout()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
-    _say(answers, {"ready": True})
+    _say(answers, {"ready": True, "open": left_open})
     while True:
         _say(answers, answer(json.loads(requests.get())))
 
 
-def _shut_in(nice: int) -> None:
+def _bound(nice: int) -> None:
     """Bound what a file can use up; leave signals to the bot, which ends this process by stdin or by kill."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -39,9 +39,10 @@ class LostCommands:
         )
         embed = replies.refusal_embed(refusal, texts(interaction.locale), command.prompt)
         try:
-            with suppress(PermanentError), discord_errors(REPLY_REFUSALS):  # else the token has died
-                await self._privately(interaction, embed)
-                return True
+            if interaction.token:
+                with suppress(PermanentError), discord_errors(REPLY_REFUSALS):  # else the token has died
+                    await self._privately(interaction, embed)
+                    return True
             with discord_errors():
                 await self._in_the_channel(interaction, embed)
         except TemporaryError as error:

@@ -23,6 +23,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot import hardening
 from bot.domain.retry import backoff
 from bot.errors import DatabaseError, DatabaseUnavailable
 from bot.store.file import OpenFile
@@ -34,6 +35,7 @@ T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECTIONS = 8
+BUSY_MS = 10_000
 # A process that is paused in the middle of a transaction must not hold everybody's locks until it wakes.
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
 CONNECT_SECONDS = 5
@@ -62,6 +64,7 @@ class Database:
         else:
             path = Path(self._url.removeprefix("sqlite:///"))
             self._lock = _lock(path)
+            hardening.narrow_database(path)
             self._engine = _sqlite(self._url)
             name = str(path)
         tries = 0
@@ -99,6 +102,23 @@ class Database:
         What is written into a file that was deleted or replaced, no later process will know.
         """
         return self._file is None or self._file.in_place()
+
+    async def checkpoint(self) -> bool:
+        """Bring what was erased out of SQLite's log too, which is emptied; False: a reader is in the way.
+
+        Nobody waits for that reader: the connection is everybody's.
+        """
+        if self.shared or self._engine is None:
+            return True
+        async with self._engine.connect() as connection:
+            file = (await connection.get_raw_connection()).driver_connection
+            assert file is not None  # noqa: S101  # a connection that was just given out has one
+            await file.execute("PRAGMA busy_timeout=0")
+            try:
+                busy, *_ = await (await file.execute("PRAGMA wal_checkpoint(TRUNCATE)")).fetchone()
+            finally:
+                await file.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not busy
 
     def begin(self) -> Any:
         """Open a transaction."""
@@ -236,7 +256,11 @@ class _NotInPlace(Exception):
 def _sqlite(url: str) -> AsyncEngine:
     # One connection: SQLite has one writer, and waiting in line here is cheaper than meeting at its lock.
     engine = create_async_engine(
-        url.replace("sqlite:", "sqlite+aiosqlite:", 1), pool_size=1, max_overflow=0, pool_timeout=None
+        url.replace("sqlite:", "sqlite+aiosqlite:", 1),
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=None,
+        hide_parameters=True,
     )
     sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -246,8 +270,11 @@ def _sqlite(url: str) -> AsyncEngine:
 def _lock(path: Path) -> IO[bytes]:
     """Keep a second process off the same file: two bots on one file would each think a job theirs."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("ab")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock_path = path.with_name(path.name + ".lock")
+        for file in (lock_path, path):
+            file.touch(mode=0o600)  # what SQLite makes beside its file gets the same rights
+        lock = lock_path.open("ab")
     except OSError as error:
         raise DatabaseError(
             f"{path} cannot be written: {error.strerror}. Check the folder's owner."
@@ -268,7 +295,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: a commit has reached the disk before the paid request leaves, also through a power cut.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+    # secure_delete: what is erased, such as a reply token, is overwritten in the file.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -288,6 +316,7 @@ def _postgres(url: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "options": POSTGRES_OPTIONS},
     )
 

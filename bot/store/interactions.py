@@ -1,10 +1,13 @@
 """Interactions: each is acted on once, whoever hears it and however often; and which of them were lost.
 
 A command's row is there before anything slow begins, under the id of the job that it is to become, with its
-token. Accepting the job takes the token out; a row that keeps one is of a command that came to nothing.
+token. Accepting the job takes the token out; a row that keeps one is of a command that came to nothing, and
+`erasure.py` puts `SPENT` in its place once it has died.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +20,8 @@ from bot.store.tables import drafts, interactions
 
 REMEMBER_INTERACTIONS = 7 * 86_400.0
 """How long, in seconds, an interaction is known; its token lives for 15 minutes."""
+SPENT = "spent"
+"""What stands in place of a token that has died, in a row whose person is yet to be told."""
 RIVAL = "another database hears the commands"
 """The key of the shared table that says when a process on another database was last noticed."""
 RIVAL_SECONDS = 86_400.0
@@ -81,7 +86,7 @@ class InteractionStore:
             fields = InteractionRecord.__dataclass_fields__
             return [
                 LostCommand(
-                    InteractionRecord(**{name: row[name] for name in fields}),
+                    InteractionRecord(**{name: _alive(row[name]) for name in fields}),
                     prompts.get(_draft_id(row["id"]), ""),
                 )
                 for row in rows
@@ -141,6 +146,10 @@ async def act_once(
         accepted = interactions.update().where(interactions.c.id == interaction.id).values(token="")
         await connection.execute(accepted)
         await connection.execute(_draft_of(interaction.id))
+
+
+def _alive(value: Any) -> Any:
+    return "" if value == SPENT else value
 
 
 def _draft_id(interaction_id: int) -> str:

@@ -231,7 +231,10 @@ async def test_decoders_see_no_secrets(
 ) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "a token")
     await image_of(pool, tmp_path)
-    environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes()
+    try:
+        environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes()
+    except PermissionError:
+        pytest.skip("a process that is shut in is looked into by root only")
     assert b"PATH=" in environment
     assert b"DISCORD_TOKEN" not in environment
 

@@ -612,7 +612,7 @@ _mutant(
     "bot/logs.py",
     "log-line-forged",
     "No words from outside forge a line in the log.",
-    "record.message = plain(record.message)",
+    'record.message = plain(_UNSEEN.sub("", record.message))',
     "pass",
     "tests/test_logs.py::test_no_words_from_outside_forge_a_line",
 )
@@ -1403,8 +1403,8 @@ _mutant(
     FILE,
     "private-address-fetched",
     "A private address is refused before it is connected to.",
-    "if not ip_address(host).is_global:",
-    "if False:",
+    "and not is_public(host):",
+    "and False:",
     DOWNLOAD + "test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked",
 )
 _mutant(
@@ -2018,6 +2018,247 @@ _mutant(
     'return "moderation" if',
     'return "task_failed" if',
     CODEC + "test_a_task_that_content_rules_refused_is_withheld",
+)
+
+# --- secrets, files and processes ---------------------------------------------------------------------------
+
+_HARDENING, _ERASURE = "tests/test_hardening.py::", "tests/jobs/test_erasure.py::"
+FILE = "bot/logs.py"
+_mutant(
+    FILE,
+    "payloads-logged",
+    "At DEBUG no payload of the gateway, and no body of a request, is in the log.",
+    'logging.INFO if level == "DEBUG" else logging.NOTSET',
+    "logging.NOTSET",
+    _LOGS + "test_at_debug_no_payload_is_printed_and_the_connection_is",
+)
+_mutant(
+    FILE,
+    "bare-tokens-logged",
+    "An interaction's token is in no log line, wherever it stands.",
+    "aW50ZXJhY3Rpb246[\\w-]+",
+    "aW50ZXJhY3Rpb246$",
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+_mutant(
+    FILE,
+    "token-fields-logged",
+    "No field called token is in a log line.",
+    "([\"']token[\"']",
+    "([\"']nokent[\"']",
+    _LOGS + "test_what_opens_something_is_not_printed",
+)
+_mutant(
+    FILE,
+    "traceback-forges-a-line",
+    "No error's words forge a record in a traceback.",
+    "return _indented(super().formatException(ei))",
+    "return super().formatException(ei)",
+    _LOGS + "test_no_error_from_outside_forges_a_line",
+)
+_mutant(
+    FILE,
+    "text-turned-round",
+    "Nothing in a log line turns its text round.",
+    'plain(_UNSEEN.sub("", record.message))',
+    "plain(record.message)",
+    _LOGS + "test_what_turns_text_round_is_not_printed",
+)
+FILE = "bot/store/database.py"
+_mutant(
+    FILE,
+    "erased-and-still-there",
+    "What is erased is overwritten in the database's pages.",
+    '"secure_delete=ON"',
+    '"secure_delete=OFF"',
+    _ERASURE + "test_what_was_erased_is_in_none_of_the_files_bytes",
+)
+_mutant(
+    FILE,
+    "erased-and-still-in-the-log",
+    "What is erased leaves SQLite's log too.",
+    "PRAGMA wal_checkpoint(TRUNCATE)",
+    "PRAGMA wal_checkpoint(PASSIVE)",
+    _ERASURE + "test_what_was_erased_is_in_none_of_the_files_bytes",
+)
+_mutant(
+    FILE,
+    "everybody-waits-for-a-reader",
+    "The checkpoint waits for nobody, since everybody waits for it.",
+    "PRAGMA busy_timeout=0",
+    "PRAGMA busy_timeout=9000",
+    _ERASURE + "test_nobody_waits_for_a_reader_who_is_in_the_way",
+)
+_mutant(
+    FILE,
+    "database-readable-by-all",
+    "The database is made for its owner alone.",
+    "file.touch(mode=0o600)",
+    "file.touch()",
+    _ERASURE + "test_a_file_that_others_could_read_is_narrowed_with_all_beside_it",
+)
+_mutant(
+    FILE,
+    "old-database-stays-readable",
+    "A database that others could read is narrowed.",
+    "hardening.narrow_database(path)",
+    "pass",
+    _ERASURE + "test_a_file_that_others_could_read_is_narrowed_with_all_beside_it",
+)
+FILE = "bot/store/erasure.py"
+_mutant(
+    FILE,
+    "dead-tokens-kept",
+    "A command's token is erased once it has died.",
+    ".values(token=SPENT)",
+    ".values(token=interactions.c.token)",
+    _ERASURE + "test_a_token_that_has_died_is_erased_and_its_command_still_told_of",
+)
+_mutant(
+    FILE,
+    "dead-tokens-command-forgotten",
+    "Who lost a command is told of it, also after its token was erased.",
+    ".values(token=SPENT)",
+    '.values(token="")',
+    _ERASURE + "test_a_token_that_has_died_is_erased_and_its_command_still_told_of",
+)
+_mutant(
+    FILE,
+    "jobs-tokens-kept",
+    "A job's token is erased once it has died.",
+    "dead).values(reply_token=None)",
+    "dead).values(reply_token=jobs.c.reply_token)",
+    _ERASURE + "test_a_jobs_token_that_has_died_is_erased_wherever_the_job_stands",
+)
+_mutant(
+    FILE,
+    "live-tokens-erased",
+    "A token that lives is left to those who need it.",
+    "jobs.c.created_at < now - TOKEN_LIFE",
+    "jobs.c.created_at < now",
+    _ERASURE + "test_a_jobs_token_that_has_died_is_erased_wherever_the_job_stands",
+)
+FILE = "bot/files/download.py"
+for _name, _before, _after in (
+    ("nat64-and-multicast", "ip not in _V6_PUBLIC or ", ""),
+    ("6to4", '"2002::/16", ', ""),
+    ("teredo", '"2001::/23", ', ""),
+    ("zones", "bool(ip.scope_id) or ", ""),
+    ("ipv4-multicast", '"224.0.0.0/4", ', ""),
+    ("6to4-relays", '"192.88.99.0/24", ', ""),
+    ("carriers", '"100.64.0.0/10", ', ""),
+):
+    _mutant(
+        FILE,
+        f"fetched-from-{_name}",
+        f"Nothing is fetched by way of {_name}, whatever this Python calls global.",
+        _before,
+        _after,
+        DOWNLOAD + "test_what_is_not_one_host_on_the_internet_is_not_public",
+    )
+_mutant(
+    FILE,
+    "fetched-from-a-number",
+    "An address in another notation is refused like any other.",
+    'if (":" in host or _NUMERIC.fullmatch(host)) and not is_public(host):',
+    'if ":" in host and not is_public(host):',
+    DOWNLOAD + "test_an_address_that_is_not_allowed_is_refused_before_anything_is_asked",
+)
+_mutant(
+    FILE,
+    "private-answers-asked",
+    "Of a name's addresses, the private ones are not asked.",
+    "return is_public(address) or (",
+    "return True or (",
+    DOWNLOAD + "test_of_a_name_with_many_addresses_the_public_ones_are_asked",
+)
+FILE = "bot/hardening.py"
+_mutant(
+    FILE,
+    "bot-read-by-its-decoder",
+    "No process of the same user reads the bot's memory or environment.",
+    'if sys.platform == "linux":\n        _prctl(_SET_DUMPABLE, 0)',
+    "pass",
+    _HARDENING + "test_a_child_of_the_same_user_cannot_read_the_bot",
+)
+_mutant(
+    FILE,
+    "files-for-all",
+    "What the bot writes is its owner's alone.",
+    "os.umask(0o077)",
+    "os.umask(0o022)",
+    _HARDENING + "test_what_is_written_from_now_on_is_its_owners_alone",
+)
+_mutant(
+    FILE,
+    "data-folder-for-all",
+    "A data folder that others could look into is narrowed.",
+    "ours.append(folder)",
+    "pass",
+    _HARDENING + "test_a_data_folder_with_wider_rights_is_narrowed_and_said_so",
+)
+_mutant(
+    FILE,
+    "shared-folder-taken",
+    "A folder with other things in it keeps its rights.",
+    "if len(ours) == len(inside):",
+    "if True:",
+    _HARDENING + "test_a_folder_that_others_use_too_is_left_as_it_is",
+)
+for _name, _before, _after in (
+    ("gets-rights", "_prctl(_SET_NO_NEW_PRIVS, 1)", "True"),
+    ("is-looked-into", '"memory": lambda: _prctl(_SET_DUMPABLE, 0)', '"memory": lambda: True'),
+    ("opens-sockets", '"socket": 41,', ""),
+    ("starts-programs", '"execve": 59,', ""),
+    (
+        "opens-sockets-by-io-uring",
+        '322,\n        "process_vm_readv": 310,\n        "process_vm_writev": 311,\n'
+        '        "io_uring_setup": 425,',
+        "322,",
+    ),
+    ("has-free-threads", "_SET_MODE_FILTER, _ALL_THREADS = 1, 1", "_SET_MODE_FILTER, _ALL_THREADS = 1, 0"),
+):
+    _mutant(
+        FILE,
+        f"decoder-{_name}",
+        f"Nothing that reads strangers' bytes {_name.replace('-', ' ')}.",
+        _before,
+        _after,
+        _HARDENING + "test_a_process_that_is_shut_in_reaches_nothing",
+    )
+_mutant(
+    "bot/media/worker.py",
+    "decoder-not-shut-in",
+    "Decoders are shut in, and what a system refuses is said.",
+    "left_open = hardening.shut_in()",
+    "left_open: list[str] = []",
+    _HARDENING + "test_a_system_that_refuses_is_told_of_once_and_decodes_all_the_same",
+)
+_mutant(
+    "bot/settings.py",
+    "secret-of-two-places",
+    "A secret that is given twice is a mistake, not a guess.",
+    '        if value:\n            self.mistakes.append(f"{name} and',
+    '        if False:\n            self.mistakes.append(f"{name} and',
+    "tests/test_settings.py::test_a_file_at_fault_is_named_and_not_quoted",
+)
+
+FILE = "bot/app.py"
+_mutant(
+    FILE,
+    "erasure-not-begun",
+    "Dead tokens leave the file while the bot runs.",
+    ", Erasure(database).run()]",
+    "]",
+    "tests/e2e/test_secrets.py",
+)
+_mutant(
+    FILE,
+    "old-data-folder-stays-readable",
+    "A data folder with wider rights is narrowed at the start.",
+    "hardening.narrow_data_folder(settings.data_dir, _own_names(settings))",
+    "pass",
+    "tests/e2e/test_secrets.py",
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

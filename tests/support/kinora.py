@@ -100,8 +100,8 @@ class Kinora(Supervisor):
         """Make the bot's database before its first start; later ones find that time has passed in it."""
         if self._engine is None:
             if not self._empty and self.database_url == f"sqlite:///{self._file}" and not self._file.exists():
-                self._file.parent.mkdir(exist_ok=True)
-                shutil.copyfile(await _sqlite_template(), self._file)
+                self._file.parent.mkdir(mode=0o700, exist_ok=True)
+                shutil.copy(await _sqlite_template(), self._file)
         elif self._owned is not None:
             # As if whoever died here had been dead for long: how soon that is found out is tested elsewhere.
             await age(self._owned.url)
