@@ -1645,8 +1645,8 @@ _mutant(
     "bot/__main__.py",
     "health-imports-the-bot",
     "The command `health` imports only what it needs.",
-    "from bot import health, settings\n",
-    "import bot.app\nfrom bot import health, settings\n",
+    "from bot import hardening, health, settings\n",
+    "import bot.app\nfrom bot import hardening, health, settings\n",
     "tests/test_health.py::test_the_look_imports_only_what_it_needs",
 )
 FILE = "bot/domain/gateway.py"
