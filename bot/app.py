@@ -24,7 +24,9 @@ from bot.files.videos import Videos
 from bot.jobs.admission import Admission
 from bot.jobs.fencing import Fence
 from bot.jobs.interactions import Interactions
+from bot.jobs.model_watch import ModelWatch
 from bot.jobs.notifier import Engine
+from bot.jobs.offer import Offer
 from bot.jobs.redelivery import Redelivery
 from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.service import JobService
@@ -36,7 +38,7 @@ from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import UNITS_PER_DOLLAR, catalogue
+from bot.novita.models import UNITS_PER_DOLLAR, catalogue, check_names
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
@@ -101,7 +103,8 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
 
     The job service is put into `services` once it has its parts.
     """
-    models = catalogue(settings.prices)
+    check_names(settings.models)
+    models = Offer(catalogue(settings.prices), settings.models)
     database = Database(settings.database_url)
     await database.open()
     stack.push_async_callback(database.close)
@@ -134,6 +137,10 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     stack.push_async_callback(publisher.close)
     alerts = OwnerAlerts(bot, coordination)
     stack.push_async_callback(alerts.close)
+    watch = ModelWatch(
+        models, novita, coordination, alerts, probe_round=settings.probe_round, shared=database.shared
+    )
+    await watch.look()
     config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
     runner = JobRunner(store, novita, publisher, alerts, images, videos, admission, config)
     engine = _engine(settings, role, database, store, runner)
@@ -146,7 +153,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     await bot.log_in()
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
-    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE)]
+    background = [_keep_alive_file(bot, settings.data_dir / HEALTH_FILE), watch.watch()]
     if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
         background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
     for task in map(asyncio.create_task, background):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.domain.job import Charge, Job, State
@@ -42,9 +42,9 @@ class Submission:
         self._operator = operator
         self.under_way: set[asyncio.Task[Outcome]] = set()
 
-    async def submit(self, job: Job, model: Model, image: Path) -> Outcome:
+    async def submit(self, job: Job, model: Model, images: Sequence[Path]) -> Outcome:
         """Submit a job, once; a caller that is cancelled leaves the request to reach its commit."""
-        task = asyncio.create_task(self._submit(job, model, image))
+        task = asyncio.create_task(self._submit(job, model, images[0]))
         self.under_way.add(task)
         task.add_done_callback(self._over)
         return await asyncio.shield(task)

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import discord
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SETTLING = 0.5
 """How long, in seconds, a card waits for its next change before it paints this one."""
+
+
+_Look = tuple[discord.Embed, discord.ui.View | None]
 
 
 class MessageEditor:
@@ -32,12 +36,12 @@ class MessageEditor:
         self,
         message: discord.PartialMessage,
         lane: asyncio.Lock,
-        by_reply: Callable[[discord.Embed], Awaitable[bool]],
+        by_reply: Callable[[discord.Embed, discord.ui.View | None], Awaitable[bool]],
     ) -> None:
         self._message = message
         self._lane = lane
         self._by_reply = by_reply
-        self._wanted: discord.Embed | None = None
+        self._wanted: _Look | None = None
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
         self._painted = ""
@@ -47,11 +51,11 @@ class MessageEditor:
 
     def stands(self, embed: discord.Embed) -> None:
         """Take note of how the message looks by itself."""
-        self._painted = _look(embed)
+        self._painted = _written((embed, None))
 
-    def want(self, embed: discord.Embed) -> None:
-        """Have the message look like this, soon."""
-        self._wanted, self._context = embed, contextvars.copy_context()
+    def want(self, embed: discord.Embed, view: discord.ui.View | None = None) -> None:
+        """Have the message look like this, with these buttons, soon."""
+        self._wanted, self._context = (embed, view), contextvars.copy_context()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
 
@@ -80,35 +84,36 @@ class MessageEditor:
             with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
                 await asyncio.wait_for(self._final.wait(), SETTLING)
             async with self._lane:
-                embed, context = self._wanted, self._context
-                if _look(embed) != self._painted:
+                look, context = self._wanted, self._context
+                if _written(look) != self._painted:
                     self._refused = False
                     try:
-                        # Only the embed is named, so the image stays where it is.
-                        await asyncio.create_task(self._edit(embed), context=context)
+                        await asyncio.create_task(self._edit(*look), context=context)
                     except TemporaryError:
                         return  # the next change, or the end, tries again
                     except LeaseLost:
                         # The card is another run's to paint, maybe of one that has asked meanwhile.
-                        if self._wanted is embed:
+                        if self._wanted is look:
                             self._wanted = None
                         continue
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
                         self._refused = True
-                    self._painted = _look(embed)
-            if self._wanted is embed:
+                    self._painted = _written(look)
+            if self._wanted is look:
                 self._wanted = None
 
-    async def _edit(self, embed: discord.Embed) -> None:
+    async def _edit(self, embed: discord.Embed, view: discord.ui.View | None) -> None:
         try:
             with discord_errors():
-                # Only the embed is named, so the image stays where it is.
-                await self._message.edit(embed=embed)
+                # Attachments are not named, so the image stays where it is.
+                await self._message.edit(embed=embed, view=view)
         except AccessRefused:
-            if not await self._by_reply(embed):
+            if not await self._by_reply(embed, view):
                 raise
 
 
-def _look(embed: discord.Embed) -> str:
-    return json.dumps(embed.to_dict(), sort_keys=True)
+def _written(look: _Look) -> str:
+    embed, view = look
+    buttons: list[Any] = view.to_components() if view else []
+    return json.dumps([embed.to_dict(), buttons], sort_keys=True)

@@ -37,7 +37,7 @@ async def test_the_image_may_be_dropped_at_any_moment(tmp_path: Path, turns_of_t
     async with serving({f"/v3/async/{MODEL.name}": create}) as base:
         novita = NovitaClient(base, "sk_key", timeout=5.0)
         submission = Submission(store, novita, FakeOperator())
-        submitting = asyncio.create_task(submission.submit(job, MODEL, image))
+        submitting = asyncio.create_task(submission.submit(job, MODEL, [image]))
         for _ in range(turns_of_the_loop):
             await asyncio.sleep(0)
         submitting.cancel()

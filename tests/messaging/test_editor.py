@@ -35,7 +35,7 @@ def card() -> Card:
     return Card()
 
 
-async def no_reply(_: discord.Embed) -> bool:
+async def no_reply(embed: discord.Embed, view: discord.ui.View | None) -> bool:
     """Edit nothing: the interaction's token has died."""
     return False
 
