@@ -67,9 +67,11 @@ async def test_one_click_renders_with_what_is_on_offer_once(
 
 
 async def test_end_image_and_sound(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
-    await (await mia.run(
-        "animate", "stills", {"prompt": "A boat", "sound": True}, files={"image": ("a.png", an_image())}
-    )).wait_acknowledged()
+    await (
+        await mia.run(
+            "animate", "stills", {"prompt": "A boat", "sound": True}, files={"image": ("a.png", an_image())}
+        )
+    ).wait_acknowledged()
     refused = await mia.wait_for_message("stills", lambda m: m.ephemeral)
     assert "makes no sound" in refused.text
     assert "Kling 3.0 Standard" in refused.text
