@@ -157,9 +157,9 @@ def test_every_end_says_what_happened_what_it_cost_and_which_job(problem: str, c
     }[charge] in said
 
 
-def test_a_retired_model_names_its_replacement() -> None:
+def test_a_retired_model_is_named() -> None:
     job = a_job(**JOB | {"state": State.FAILED, "problem": "retired", "reason": "API_NOT_FOUND"})
-    assert "Kling 3.0 Standard" in sentences.ending(job, EN)
+    assert "Novita no longer offers Kling 2.5 Turbo" in sentences.ending(job, EN)
 
 
 def test_money() -> None:

@@ -115,7 +115,7 @@ PROBLEMS: Mapping[str, str] = {
     ),
     "key": N_("Kinora's access to Novita is not in order. That is not your fault: its operator has to act."),
     "funds": N_("Kinora's Novita account is out of funds. That is not your fault: its operator has to act."),
-    "retired": N_("Novita no longer offers {model}. Another model can render this."),
+    "retired": N_("Novita no longer offers {model}. Please choose another model."),
     "provider": N_(
         "Novita had a problem of its own ({reason}). That is not your fault. Please try again later."
     ),

@@ -24,7 +24,7 @@ class Card:
         self.looks: list[str | None] = []
         self.troubles: list[Exception] = []
 
-    async def edit(self, *, embed: discord.Embed) -> None:
+    async def edit(self, *, embed: discord.Embed, view: discord.ui.View | None) -> None:
         if self.troubles:
             raise self.troubles.pop(0)
         self.looks.append(embed.title)
