@@ -27,7 +27,9 @@ from bot.jobs.admission import Admission
 from bot.jobs.encodings import Encodings
 from bot.jobs.fencing import Fence
 from bot.jobs.interactions import Interactions
+from bot.jobs.model_watch import ModelWatch
 from bot.jobs.notifier import Engine
+from bot.jobs.offer import Offer
 from bot.jobs.redelivery import Redelivery
 from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.service import JobService
@@ -39,7 +41,7 @@ from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue
+from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue, check_names
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
@@ -105,8 +107,10 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
 
     The job service is put into `services` once it has its parts.
     """
-    models = catalogue(settings.prices)
-    chosen_encodings = _of_known_models(settings.image_encodings, models)
+    check_names(settings.models)
+    priced = catalogue(settings.prices)
+    chosen_encodings = _of_known_models(settings.image_encodings, priced)
+    models = Offer(priced, settings.models)
     database = Database(settings.database_url)
     stack.push_async_callback(database.close)
     await database.open()
@@ -142,6 +146,10 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     stack.push_async_callback(publisher.close)
     alerts = OwnerAlerts(bot, coordination)
     stack.push_async_callback(alerts.close)
+    watch = ModelWatch(
+        models, novita, coordination, alerts, probe_round=settings.probe_round, shared=database.shared
+    )
+    await watch.look()
     config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
     encodings = Encodings(coordination, chosen_encodings)
     submission = Submission(store, novita, publisher, alerts, encodings)
@@ -157,7 +165,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     # Jobs need REST only: they go on before, and without, the gateway.
     log.info("jobs: %d %s", await engine.start(), "open" if role is Role.GATEWAY else "taken up again")
     background = [_keep_health_file(bot, database, HealthFile(settings.data_dir)), _watch(database)]
-    background.append(Erasure(database).run())
+    background += [Erasure(database).run(), watch.watch()]
     if role is not Role.WORKER:  # whoever hears commands looks after those that were lost
         background.append(interactions.tell_lost(LostCommands(bot).tell, alone=not database.shared))
     for task in map(asyncio.create_task, background):

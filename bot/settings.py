@@ -62,6 +62,8 @@ class Settings:
     render_timeout: float = 1800.0
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     image_encodings: Mapping[str, ImageEncoding] = field(default_factory=dict)
+    models: tuple[str, ...] = ("kling-2.5-turbo-i2v", "kling-v3.0-std-i2v", "kling-v3.0-pro-i2v")
+    probe_round: int = 1
 
     @property
     def discord_is_stand_in(self) -> bool:
@@ -106,6 +108,8 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
         * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
         prices=reader.read("KINORA_PRICES", _prices, {}),
         image_encodings=reader.read("KINORA_IMAGE_ENCODINGS", _image_encodings, {}),
+        models=reader.read("KINORA_MODELS", _models, Settings.models),
+        probe_round=reader.read("KINORA_PROBE_ROUND", _whole(0, 1_000_000), Settings.probe_round),
     )
     if reader.mistakes:
         raise SettingsError(reader.mistakes)
@@ -238,6 +242,14 @@ def _shards(value: str) -> Shards:
         if first <= last < count:
             return Shards(first, last, count)
     raise ValueError("must look like 0-3/8: shards 0 to 3 of 8 in all, counted from 0")
+
+
+def _models(value: str) -> tuple[str, ...]:
+    """Parse models' names separated by commas; whether there are such models is the catalogue's to say."""
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError("must be names of models separated by commas, each of them once")
+    return names
 
 
 def _prices(value: str) -> Mapping[str, Decimal]:

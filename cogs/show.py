@@ -75,7 +75,8 @@ class Show(commands.Cog):
             await replies.answer_privately(interaction, replies.note(sentence))
             await self._jobs.look_again(job, interaction.channel_id or job.destination.channel_id)
         elif job.ended:
-            verdict = results.verdict(job, self._jobs.models, private)
+            models = self._jobs.models
+            verdict = results.verdict(job, models, private, models.successor(job))
             await replies.answer_privately(interaction, verdict.embed, verdict.view)
         else:
             raise Refusal(

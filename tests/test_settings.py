@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from bot.errors import SettingsError
-from bot.novita.models import ENCODINGS
+from bot.novita.models import ENCODINGS, catalogue, check_names
 from bot.settings import DISCORD_API_URL, ImageEncoding, is_loopback, load
 
 GOOD = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
@@ -194,3 +194,21 @@ def test_a_database_that_cannot_be(value: str) -> None:
     assert caught.value.mistakes == [
         "DATABASE_URL must look like sqlite:///data/kinora.db or postgresql://user:password@host/kinora."
     ]
+
+
+@pytest.mark.parametrize("written", ["a,,b", "a, a", ","])
+def test_models_are_named_once_each(written: str) -> None:
+    with pytest.raises(SettingsError, match="KINORA_MODELS"):
+        load(None, {"DISCORD_TOKEN": "t", "NOVITA_API_KEY": "k", "KINORA_MODELS": written})
+
+
+def test_an_unknown_model_names_its_variable() -> None:
+    with pytest.raises(SettingsError, match="KINORA_MODELS names kling-1"):
+        check_names(["kling-2.5-turbo-i2v", "kling-1"])
+
+
+def test_sound_is_never_shown_for_less_than_its_silence_grew() -> None:
+    name = "kling-v3.0-std-i2v"
+    assert catalogue({name: Decimal("0.168")})[name].sound_dollars_per_second == Decimal("0.252")
+    assert catalogue({name: Decimal("0.01")})[name].sound_dollars_per_second == Decimal("0.126")
+    assert catalogue({f"{name}+sound": Decimal("0.2")})[name].sound_dollars_per_second == Decimal("0.2")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.job import Charge, DeliveryMethod, Job, Rendering, Sending, State, Waiting
 from bot.errors import Refusal
+from bot.jobs.offer import Successor
 from bot.novita.models import CATALOGUE
 from bot.ui import replies, results, sentences, status
 from bot.ui.components import JobButton
@@ -101,11 +102,11 @@ def test_a_button_is_one_class_also_under_a_video(monkeypatch: pytest.MonkeyPatc
 
     class Extend(JobButton, action="extend"):
         @classmethod
-        def is_for(cls, job: Job) -> bool:
+        def is_for(cls, job: Job, successor: Successor | None) -> bool:
             return job.state in (State.RENDERED, State.DELIVERED)
 
         @classmethod
-        def label(cls, job: Job, texts: Texts) -> str:
+        def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
             return "Extend"
 
     view = results.video_message(job, DeliveryMethod.ATTACHED, CATALOGUE, EN).view
@@ -156,9 +157,9 @@ def test_every_end_says_what_happened_what_it_cost_and_which_job(problem: str, c
     }[charge] in said
 
 
-def test_a_retired_model_names_its_replacement() -> None:
+def test_a_retired_model_is_named() -> None:
     job = a_job(**JOB | {"state": State.FAILED, "problem": "retired", "reason": "API_NOT_FOUND"})
-    assert "Kling 3.0 Standard" in sentences.ending(job, EN)
+    assert "Novita no longer offers Kling 2.5 Turbo" in sentences.ending(job, EN)
 
 
 def test_money() -> None:

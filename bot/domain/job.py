@@ -172,6 +172,13 @@ class Job:
         return SourceImage(**{**found, "changes": tuple(found.get("changes", ()))})
 
     @property
+    def options_with_card(self) -> Mapping[str, Any]:
+        """Return the options once the card stands: what opened the command's end image is of no more use."""
+        if (end := self.options.get("end_image")) is None:
+            return self.options
+        return {**self.options, "end_image": {**end, "url": None}}
+
+    @property
     def private(self) -> bool:
         """Return whether nobody else may see what stands there: also a thread of a kind nobody noted."""
         return bool(self.options.get("private", self.destination.parent_channel_id is not None))
@@ -244,9 +251,31 @@ def rendered_again(job: Job) -> Job:
             parent_channel_id=parent,
             upload_limit=there.upload_limit,
         ),
-        options={name: value for name, value in job.options.items() if name in KEPT_OPTIONS}
-        | {"private": job.private},
+        options=_kept(job) | {"private": job.private},
     )
+
+
+def _kept(job: Job) -> dict[str, Any]:
+    """Return the options of a job that renders the same; its end image is on the same card as the first."""
+    kept = {name: value for name, value in job.options.items() if name in KEPT_OPTIONS}
+    there = job.destination
+    if "end_image" in kept and there.card_id:
+        card = {"url": None, "channel_id": there.channel_id, "message_id": there.card_id}
+        kept["end_image"] = {**kept["end_image"], **card}
+    return kept
+
+
+def rendered_instead(job: Job, request: RenderRequest, *, end_image: bool) -> Job:
+    """Return a new job of the same images with another request, for a model that may make no `end_image`."""
+    new = rendered_again(job)
+    dropped = {"sound"} if end_image else {"sound", "end_image"}
+    options = {name: value for name, value in new.options.items() if name not in dropped}
+    return replace(new, request=request, options=options)
+
+
+def may_render_instead(job: Job) -> bool:
+    """Return whether another model may still be offered for a job whose own was gone."""
+    return job.state is State.FAILED and job.outcome.problem == "retired" and not job.outcome.again_as
 
 
 @dataclass(frozen=True)

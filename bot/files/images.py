@@ -16,6 +16,7 @@ from bot.novita.models import Model
 
 DOWNLOAD_SECONDS = 120.0
 TRIES = 3
+START, END = "image", "end"
 
 
 class Images:
@@ -26,11 +27,12 @@ class Images:
         self._downloader = downloader
         self._pool = pool
 
-    async def prepare(self, job_id: str, url: str, model: Model) -> PreparedImage:
-        """Download `url` and make an image of it for `model`.
+    async def prepare(self, job_id: str, url: str, model: Model, *, end: bool = False) -> PreparedImage:
+        """Download `url` and make an image of it for `model`: the job's first, or the one at its `end`.
 
         Raises `ImageRejected` with the rule it breaks, `ImageUnreachable`, or `MediaPoolError`.
         """
+        name = f"{job_id}.{END if end else START}"
         source = self._folder / f"{job_id}.source"
         limits = ImageLimits(
             max_source_bytes=MAX_SOURCE_BYTES,
@@ -40,7 +42,7 @@ class Images:
         )
         try:
             await self._download(url, source)
-            return await self._pool.prepare_image(source, self._folder / f"{job_id}.image", limits)
+            return await self._pool.prepare_image(source, self._folder / name, limits)
         finally:
             with suppress(FileNotFoundError):
                 source.unlink()
@@ -60,15 +62,15 @@ class Images:
                     raise ImageUnreachable(str(error), gone) from None
             await asyncio.sleep(attempt)  # a hiccup of the CDN is no reason to ask the person again
 
-    def held(self, job_id: str) -> Path | None:
+    def held(self, job_id: str, *, end: bool = False) -> Path | None:
         """Return the image that is still on disk from accepting the job, if this process has it."""
-        return next(self._files(job_id), None)
+        return next(self._files(job_id, END if end else START), None)
 
     def drop(self, job_id: str) -> None:
-        """Forget the image; its home is the card's message in Discord."""
-        for path in self._files(job_id):
+        """Forget the images; their home is the card's message in Discord."""
+        for path in (*self._files(job_id, START), *self._files(job_id, END)):
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def _files(self, job_id: str) -> Iterator[Path]:
-        return (path for path in self._folder.glob(f"{job_id}.image*") if path.is_file())
+    def _files(self, job_id: str, which: str) -> Iterator[Path]:
+        return (path for path in self._folder.glob(f"{job_id}.{which}*") if path.is_file())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,11 +43,14 @@ class Notifier(Protocol):
     A `TemporaryError` is no definite answer; an `AccessRefused`, that Discord refuses the token.
     """
 
-    async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
-        """Make the card stand and its thread exist; `image` is asked for only if the card has none yet."""
+    async def post_card(self, job: Job, images: Callable[[], Awaitable[Sequence[Path]]]) -> PostedCard:
+        """Make the card stand and its thread exist.
 
-    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
-        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end"."""
+        `images`, the first and maybe the one at the end, are asked for only if the card has none yet.
+        """
+
+    async def image_url(self, channel_id: int, message_id: int, *, end: bool = False) -> str:
+        """Sign a fresh address for the image that a card carries, or for the one at the `end`."""
 
     def update_card(self, job: Job, stage: Stage) -> None:
         """Bring the card up to date, soon, if anything on it changed."""
@@ -80,8 +83,8 @@ class Operator(Protocol):
     def alert(self, kind: str) -> None:
         """Have them told, soon, of a trouble that only they can end; once a day for each kind.
 
-        Never raises. `kind` is "token" (Discord refuses it), "key" (Novita does), or "message"
-        (Discord takes one of ours in no form).
+        Never raises. `kind` is "token" (Discord refuses it), "key" (Novita does), "message" (Discord
+        takes one of ours in no form), "model_gone", or "probe" (Novita made a task of one).
         """
 
 

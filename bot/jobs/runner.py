@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ from bot.errors import (
     ImageUnreachable,
     LeaseLost,
     MalformedMessage,
-    MediaPoolError,
     OutdatedVersion,
     PermanentError,
     RateLimited,
@@ -36,7 +35,9 @@ from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs import fencing
 from bot.jobs.admission import Admission
+from bot.jobs.job_images import JobImages
 from bot.jobs.notifier import Notifier, Operator, PostedVideo
+from bot.jobs.offer import Offer
 from bot.jobs.polls import Polls, Unknown
 from bot.jobs.retries import Retries, Side
 from bot.jobs.submission import Submission
@@ -61,7 +62,7 @@ FRESH_TASK_TRIES = 5
 class RunnerConfig:
     """What the operator chose; `poll_seconds` between polls at first, `render_timeout` in seconds."""
 
-    models: Mapping[str, Model]
+    models: Offer
     poll_seconds: float
     render_timeout: float
 
@@ -83,7 +84,8 @@ class JobRunner:
     ) -> None:
         self._store = store
         self._notifier = notifier
-        self._images, self._videos = images, videos
+        self._images, self._job_images = images, JobImages(images, notifier)
+        self._videos = videos
         self._admission = admission
         self._config = config
         self._submission = submission
@@ -143,16 +145,19 @@ class JobRunner:
     # --- accepted: nothing is paid yet ----------------------------------------------------------------------
 
     async def _accepted(self, job: Job) -> Job:
-        model = self._config.models.get(job.request.model)
+        name, offer = job.request.model, self._config.models
+        model = next((model for model in offer.configured if model.name == name), None)
         if model is None:
-            return await self._store.fail(job, "model_unknown", job.request.model)
+            return await self._store.fail(job, "model_unknown", name)
         try:
             job = await self._post_card(job, model)
             job = await self._wait_for_turn(job)
+            if offer.is_gone(name):
+                return await self._store.fail(job, "retired", "known from before")
             if self._outdated:  # found so before: its image need not come for what the payment will refuse
                 await self._store.check_version()
-            image = await self._retries.repeat(job, lambda: self._image(job, model), Waiting)
-            return await self._submit(job, model, image)
+            images = await self._retries.repeat(job, lambda: self._job_images.of(job, model), Waiting)
+            return await self._submit(job, model, images)
         except OutdatedVersion:
             self._notifier.update_card(job, Waiting(because="outdated"))
             raise
@@ -166,7 +171,7 @@ class JobRunner:
     async def _post_card(self, job: Job, model: Model) -> Job:
         """Make sure the card stands with its image, and the thread, whatever an earlier run got done."""
         if job.destination.card_id is None or job.destination.target_id is None:
-            post = partial(self._notifier.post_card, job, lambda: self._image(job, model))
+            post = partial(self._notifier.post_card, job, lambda: self._job_images.of(job, model))
             posted = await self._retries.repeat(job, post, None)
             # What opened the first card is of no more use, and not ours to keep.
             job = await self._store.update(
@@ -175,6 +180,7 @@ class JobRunner:
                 target_id=posted.target_id,
                 reply_token=None,
                 source_url=None,
+                options=job.options_with_card,
                 queued_at=time.time(),
             )
         self._notifier.update_card(job, Waiting())
@@ -193,31 +199,13 @@ class JobRunner:
         await self._admission.wait(job.id, moved)
         return job
 
-    async def _image(self, job: Job, model: Model) -> Path:
-        """Return the image: from this disk, from the card, or, without a card yet, from the command."""
-        if held := self._images.held(job.id):
-            return held
-        if job.destination.card_id is not None:
-            url = await self._notifier.image_url(job.destination.channel_id, job.destination.card_id)
-        elif job.source.channel_id is not None and job.source.message_id is not None:
-            url = await self._notifier.image_url(job.source.channel_id, job.source.message_id)
-        else:
-            url = job.source.url or ""
-        try:
-            return (await self._images.prepare(job.id, url, model)).path
-        except ImageUnreachable as error:
-            if error.gone:
-                raise
-            raise TemporaryError(str(error)) from None
-        except MediaPoolError as error:
-            raise ImageUnprepared(f"the work on the image was left undone: {error.reason}") from None
-
-    async def _submit(self, job: Job, model: Model, image: Path) -> Job:
+    async def _submit(self, job: Job, model: Model, images: Sequence[Path]) -> Job:
         """Submit the render, and again only where it is certain that nothing was bought."""
         budget = RetryBudget()
         while True:
-            job, trouble = await self._submission.submit(job, model, [image])
+            job, trouble = await self._submission.submit(job, model, images)
             if trouble is None:
+                self._config.models.hear(job)
                 self._outdated = False
                 if job.state is State.RENDERING:
                     self._retries.answered(Side.NOVITA)

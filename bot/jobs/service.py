@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from bot.domain.job import Job, State, rendered_again
+from bot.domain.job import Job, State, rendered_again, rendered_instead
 from bot.domain.request import InteractionRecord
 from bot.errors import N_, KinoraError, LeaseLost, Refusal
 from bot.files.images import Images
 from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Engine, Reply
+from bot.jobs.offer import Offer, Successor
 from bot.jobs.redelivery import Redelivery
 from bot.media.values import PreparedImage
-from bot.novita.models import DEFAULT_MODEL, Model
+from bot.novita.models import Model
 from bot.store.jobs import JobStore
 
 __all__ = ["MAY_TURN_UP", "JobService", "Model", "Reply"]
@@ -35,7 +36,10 @@ def restarting(*, money: bool = False) -> Refusal:
 
 
 class JobService:
-    """Accepts jobs, finds them, settles them and brings their videos again; `models` are those on offer."""
+    """Accepts jobs, finds them, settles them and brings their videos again.
+
+    `models` says which are on offer.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class JobService:
         engine: Engine,
         images: Images,
         redelivery: Redelivery,
-        models: Mapping[str, Model],
+        models: Offer,
         interactions: Interactions,
     ) -> None:
         self.models = models
@@ -61,19 +65,18 @@ class JobService:
         """Return whether nothing new is taken any more."""
         return self._stop.is_set()
 
-    @property
-    def default_model(self) -> Model:
-        """Return the model of those who name none."""
-        return self.models.get(DEFAULT_MODEL) or next(iter(self.models.values()))
-
     # --- a new job
 
-    async def prepare_image(self, job_id: str, url: str, model: Model) -> PreparedImage:
-        """Have a picture downloaded, checked and mended for a model, and held for a job.
+    async def prepare_image(self, job_id: str, url: str, model: Model, *, end: bool = False) -> PreparedImage:
+        """Have a picture downloaded, checked and mended for a model, and held for a job, maybe as its `end`.
 
         Raises `ImageRejected`, `ImageUnreachable`, or `MediaPoolError`.
         """
-        return await self._images.prepare(job_id, url, model)
+        return await self._images.prepare(job_id, url, model, end=end)
+
+    def drop_images(self, job_id: str) -> None:
+        """Forget what was prepared for a job that is not to be."""
+        self._images.drop(job_id)
 
     async def accept(self, job: Job, interaction: InteractionRecord) -> None:
         """Write a job down and set it going; once this returns, no crash loses it.
@@ -119,6 +122,17 @@ class JobService:
         self._engine.reschedule(job.id)  # also while the question is still being put on its card
         if new is not None:
             self._engine.submit(new.id)
+        return new
+
+    async def render_instead(self, job: Job, successor: Successor, interaction: InteractionRecord) -> Job:
+        """Render what a model that is gone did not, with another; return the new job.
+
+        Raises `LeaseLost` when that was done before, or `DuplicateInteraction`.
+        """
+        new = rendered_instead(job, successor.request, end_image=successor.model.end_image)
+        await self._store.render_instead(job.id, new, interaction)
+        self._engine.reschedule(job.id)
+        self._engine.submit(new.id)
         return new
 
     @staticmethod

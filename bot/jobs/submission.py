@@ -99,8 +99,8 @@ class Submission:
         there = job.destination
         if there.card_id is None:
             raise PermanentError("no card carries the image")
-        names = ["still", "end"] if job.end_source else ["still"]
-        return [await self._notifier.image_url(there.channel_id, there.card_id, name) for name in names]
+        ends = [False, True] if job.end_source else [False]
+        return [await self._notifier.image_url(there.channel_id, there.card_id, end=end) for end in ends]
 
     async def _send(
         self,

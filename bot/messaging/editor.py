@@ -7,6 +7,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import discord
 
@@ -41,6 +42,9 @@ class Lane:
         self._pause = 0.0
 
 
+_Look = tuple[discord.Embed, discord.ui.View | None]
+
+
 class MessageEditor:
     """Keeps one message as it should be: the latest look is painted, if it differs from the last.
 
@@ -55,28 +59,28 @@ class MessageEditor:
         self,
         message: discord.PartialMessage,
         lane: Lane,
-        by_reply: Callable[[discord.Embed, bool], Awaitable[bool]],
+        by_reply: Callable[[discord.Embed, discord.ui.View | None, bool], Awaitable[bool]],
     ) -> None:
         self._message = message
         self._lane = lane
         self._by_reply = by_reply
-        self._wanted: discord.Embed | None = None
+        self._wanted: _Look | None = None
         self._bare = False
         self._context = contextvars.copy_context()
         """Whose look it is: the fence asks for the run that wanted it, not for one that painted before."""
-        self._painted: discord.Embed | None = None
+        self._painted: _Look | None = None
         self._refused = False
         self._final = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def stands(self, embed: discord.Embed) -> None:
         """Take note of how the message looks by itself."""
-        self._painted = embed
+        self._painted = embed, None
 
-    def want(self, embed: discord.Embed, *, bare: bool = False) -> None:
-        """Have the message look like this, soon; `bare`: from now on without any file."""
+    def want(self, embed: discord.Embed, view: discord.ui.View | None = None, *, bare: bool = False) -> None:
+        """Have the message look like this, with these buttons, soon; `bare`: from now on without any file."""
         self._bare = self._bare or bare
-        self._wanted, self._context = embed, contextvars.copy_context()
+        self._wanted, self._context = (embed, view), contextvars.copy_context()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
 
@@ -105,11 +109,11 @@ class MessageEditor:
             with suppress(TimeoutError):  # what changes again at once is not worth an edit of its own
                 await asyncio.wait_for(self._final.wait(), SETTLING)
             async with self._lane.turn:
-                embed, context = self._wanted, self._context
-                if self._differs(embed):
+                look, context = self._wanted, self._context
+                if self._differs(look):
                     self._refused = False
                     try:
-                        await asyncio.create_task(self._edit(embed), context=context)
+                        await asyncio.create_task(self._edit(*look), context=context)
                         self._lane.edited()
                     except TooManyOldEdits as error:
                         await asyncio.sleep(self._lane.pause(error.retry_after))  # and so does the whole lane
@@ -118,39 +122,43 @@ class MessageEditor:
                         return  # the next change, or the end, tries again
                     except LeaseLost:
                         # The card is another run's to paint, maybe of one that has asked meanwhile.
-                        if self._wanted is embed:
+                        if self._wanted is look:
                             self._wanted = None
                         continue
                     except PermanentError as error:
                         log.info("the message %s cannot be edited: %s", self._message.id, error)
                         self._refused = True
-                    self._painted = embed
-            if self._wanted is embed:
+                    self._painted = look
+            if self._wanted is look:
                 self._wanted = None
 
-    def _differs(self, embed: discord.Embed) -> bool:
+    def _differs(self, look: _Look) -> bool:
         """Return whether the message is to be edited for this look."""
         if self._painted is None:
             return True
         if self._final.is_set() or not self._is_old():
-            return embed.to_dict() != self._painted.to_dict()
-        return embed.title != self._painted.title
+            return _written(look) != _written(self._painted)
+        return look[0].title != self._painted[0].title
 
     def _is_old(self) -> bool:
         age = discord.utils.utcnow() - discord.utils.snowflake_time(self._message.id)
         return age.total_seconds() > OLD_SECONDS
 
-    async def _edit(self, embed: discord.Embed) -> None:
+    async def _edit(self, embed: discord.Embed, view: discord.ui.View | None) -> None:
+        # Attachments are not named, so the image stays where it is, unless it is to go.
+        files: dict[str, Any] = {"attachments": []} if self._bare else {}
         try:
             with discord_errors():
-                if self._bare:
-                    await self._message.edit(embed=embed, attachments=[])
-                else:  # only the embed is named, so the image stays where it is
-                    await self._message.edit(embed=embed)
+                await self._message.edit(embed=embed, view=view, **files)
         except KeyError:  # discord.py reads `retry_after` in every 429, and Discord may leave it out
             raise TooManyOldEdits("Discord answered 429 without saying for how long") from None
         except (AccessRefused, PermanentError) as error:
             # The image of a bare one comes off by whatever way there is, also where the bot may not go.
             by_reply = self._bare or isinstance(error, AccessRefused)
-            if not by_reply or not await self._by_reply(embed, self._bare):
+            if not by_reply or not await self._by_reply(embed, view, self._bare):
                 raise
+
+
+def _written(look: _Look) -> list[Any]:
+    embed, view = look
+    return [embed.to_dict(), view.to_components() if view else []]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,14 +24,15 @@ from bot.domain.job import DeliveryMethod, Job, Sending, Stage, State, Waiting
 from bot.errors import AccessRefused, MalformedMessage, PermanentError, UnseenMessage
 from bot.files.videos import Videos
 from bot.jobs.notifier import PostedCard, PostedVideo, Reply
+from bot.jobs.offer import Offer
 from bot.messaging import sending
 from bot.messaging.editor import Lane, MessageEditor
 from bot.messaging.errors import NO_THREADS_HERE, REPLY_REFUSALS, THREAD_EXISTS, discord_errors, is_refusal
 from bot.messaging.history import History, brings, is_about_same, is_card, says_the_end
 from bot.messaging.replies import Replies
 from bot.messaging.uploads import Upload, Uploads
-from bot.novita.models import Model
 from bot.ui import results, status
+from bot.ui.components import card_buttons
 from bot.ui.i18n import Texts, texts
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ NONCE_SECONDS = 120.0
 class Publisher:
     """The jobs' `Notifier` at Discord, for one bot account."""
 
-    def __init__(self, client: discord.Client, models: Mapping[str, Model], videos: Videos) -> None:
+    def __init__(self, client: discord.Client, models: Offer, videos: Videos) -> None:
         self._client = client
         self._models = models
         self._uploads = Uploads(videos)
@@ -56,26 +57,28 @@ class Publisher:
 
     # --- the card -------------------------------------------------------------------------------------------
 
-    async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
+    async def post_card(self, job: Job, images: Callable[[], Awaitable[Sequence[Path]]]) -> PostedCard:
         """Make the card stand and its thread exist; raises `TemporaryError` or `PermanentError`."""
         there = job.destination
         card_id = there.card_id
         if card_id is None:
             embed = status.status_card(job, Waiting(), self._models, _public(job))
-            card_id = await self._make_card(job, await image(), embed)
+            card_id = await self._make_card(job, await images(), embed)
             self._editor(replace(job, destination=replace(there, card_id=card_id))).stands(embed)
         with discord_errors():
             return PostedCard(
                 card_id, await self._thread(job, card_id) if there.wants_thread else there.channel_id
             )
 
-    async def _make_card(self, job: Job, image: Path, embed: discord.Embed) -> int:
+    async def _make_card(self, job: Job, images: Sequence[Path], embed: discord.Embed) -> int:
+        image, also = images[0], {status.end_image_name(job): end for end in images[1:]}
         name, nobody = status.image_name(job), discord.AllowedMentions.none()
         if job.requester.reply_token is not None:
             # An edit, so repeating it after a crash changes nothing.
             with suppress(PermanentError):
                 card = results.Message("", embed)
-                card_id = await self._replies.fill_in(job.requester.reply_token, card, nobody, image, name)
+                token = job.requester.reply_token
+                card_id = await self._replies.fill_in(token, card, nobody, image, name, also)
                 self._replies.keep(job)
                 return card_id
         # The token has died, or somebody deleted the reply: the card stands in the channel on its own.
@@ -84,7 +87,8 @@ class Publisher:
             if found := await self._history.find(job, channel_id, lambda message: is_card(message, job)):
                 return found.id
             card = results.Message("", embed)
-            return await sending.send(self._client, channel_id, f"{job.id}-card", card, nobody, image, name)
+            nonce = f"{job.id}-card"
+            return await sending.send(self._client, channel_id, nonce, card, nobody, image, name, also=also)
 
     async def _thread(self, job: Job, card_id: int) -> int:
         """Start the card's thread; where that is not allowed, the channel itself is the place."""
@@ -102,15 +106,12 @@ class Publisher:
                 return channel_id
             raise
 
-    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
-        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end".
-
-        Raises like all the others.
-        """
+    async def image_url(self, channel_id: int, message_id: int, *, end: bool = False) -> str:
+        """Sign a fresh address for an image that a card carries; raises like all the others."""
         with discord_errors():
             card = await self._channel(channel_id).fetch_message(message_id)
         for attachment in card.attachments:
-            if attachment.filename.startswith(f"{name}-"):
+            if status.is_end_image(attachment.filename) is end:
                 return attachment.url
         raise PermanentError("the card's image was removed")
 
@@ -232,7 +233,7 @@ class Publisher:
             await self._rename_thread(job)
             said = await self._tell_privately(job) or shown
         else:
-            said = job.state not in (State.FAILED, State.UNCONFIRMED) or await self._tell_requester(job)
+            said = _needs_no_verdict(job) or await self._tell_requester(job)
             said = await self._show_the_end(job) or said
         self._forget(job)
         if not said:
@@ -242,8 +243,9 @@ class Publisher:
         """Paint the card for the last time; return whether it stands so."""
         if job.destination.card_id is None:
             return False
-        editor = self._editor(job)
-        editor.want(status.status_card(job, None, self._models, _public(job)), bare=job.withheld)
+        editor, language = self._editor(job), _public(job)
+        buttons = card_buttons(job, language, self._models.successor(job))
+        editor.want(status.status_card(job, None, self._models, language), buttons, bare=job.withheld)
         try:
             return await editor.settle()
         finally:
@@ -308,7 +310,7 @@ class Publisher:
 
     async def _tell_requester(self, job: Job) -> bool:
         """Say how a job ended in the first place that takes it, if one does; none is asked twice."""
-        refused, verdict = self._refused[job.id], results.verdict(job, self._models, _public(job))
+        refused, verdict = self._refused[job.id], self._verdict(job)
         target: int | None = job.destination.place_id
         if target in refused | places.tried(job):
             target = await self._next_place(job, refused)
@@ -342,6 +344,9 @@ class Publisher:
             with discord_errors():
                 await self._post(job, nonce, results.plain_message(verdict, job))
 
+    def _verdict(self, job: Job) -> results.Message:
+        return results.verdict(job, self._models, _public(job), self._models.successor(job))
+
     async def close(self) -> None:
         """Stop editing."""
         editors = list(self._editors.values())
@@ -373,6 +378,11 @@ class Publisher:
             card = self._channel(channel_id).get_partial_message(job.destination.card_id or 0)
             editor = self._editors[job.id] = MessageEditor(card, lane, partial(self._replies.paint, job.id))
         return editor
+
+
+def _needs_no_verdict(job: Job) -> bool:
+    """Return whether the requester knows: by the video, or as it was they who had it rendered anew."""
+    return job.state not in (State.FAILED, State.UNCONFIRMED) or bool(job.outcome.again_as)
 
 
 def _public(job: Job) -> Texts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import discord
 from bot.domain.job import Job
 from bot.errors import PermanentError, TemporaryError
 from bot.messaging.errors import REPLY_REFUSALS, discord_errors
+from bot.messaging.sending import NO_FILES, files
 from bot.messaging.uploads import UNSENT
 from bot.ui.results import Message
 
@@ -47,26 +49,35 @@ class Replies:
         mentions: discord.AllowedMentions,
         file: Path | None = None,
         name: str = "",
+        also: Mapping[str, Path] = NO_FILES,
     ) -> int:
         """Fill in an interaction's first reply; return its id. Raises discord.py's and aiohttp's errors."""
         sent = await self._webhook(token).edit_message(
             ORIGINAL,
             content=message.content or None,
             embed=message.embed or None,
-            attachments=[discord.File(file, filename=name)] if file else [],
+            attachments=files(file, name, also),
             allowed_mentions=mentions,
         )
         return sent.id
 
     async def fill_in(
-        self, token: str, message: Message, mentions: discord.AllowedMentions, file: Path, name: str
+        self,
+        token: str,
+        message: Message,
+        mentions: discord.AllowedMentions,
+        file: Path,
+        name: str,
+        also: Mapping[str, Path] = NO_FILES,
     ) -> int:
         """Do the same; raises `TemporaryError`, or `PermanentError` when the reply or its token is gone."""
         with discord_errors(REPLY_REFUSALS):
-            return await self.edit(token, message, mentions, file, name)
+            return await self.edit(token, message, mentions, file, name, also)
 
-    async def paint(self, job_id: str, embed: discord.Embed, bare: bool) -> bool:
-        """Change the embed of a job's card by its command's token; False: that cannot be done any more.
+    async def paint(
+        self, job_id: str, embed: discord.Embed, view: discord.ui.View | None, bare: bool
+    ) -> bool:
+        """Change a job's card by its command's token; False: that cannot be done any more.
 
         `bare`: the image goes.
         """
@@ -74,10 +85,8 @@ class Replies:
             return False
         try:
             with discord_errors(REPLY_REFUSALS):
-                if bare:
-                    await self._webhook(token).edit_message(ORIGINAL, embed=embed, attachments=[])
-                else:
-                    await self._webhook(token).edit_message(ORIGINAL, embed=embed)
+                files: dict[str, Any] = {"attachments": []} if bare else {}
+                await self._webhook(token).edit_message(ORIGINAL, embed=embed, view=view, **files)
         except (PermanentError, TemporaryError) as error:
             log.info("job %s: its card cannot be edited by its command's token either: %s", job_id, error)
             return False

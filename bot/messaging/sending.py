@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -13,6 +15,7 @@ from bot.messaging.errors import NO_REPLY_WITHOUT_HISTORY
 from bot.ui.results import Message
 
 ANSWER_SECONDS = 60.0
+NO_FILES: Mapping[str, Path] = MappingProxyType({})
 SLOWEST = 16_000
 """The slowest line, in bytes a second, over which a file is let through."""
 
@@ -20,6 +23,13 @@ SLOWEST = 16_000
 def seconds_for(size: int) -> float:
     """Return how long, in seconds, a request may take whose file has `size` bytes."""
     return ANSWER_SECONDS + size / SLOWEST
+
+
+def files(file: Path | None, name: str, also: Mapping[str, Path]) -> list[discord.File]:
+    """Open what a message carries: a file, and others by their names."""
+    if file is None:
+        return []
+    return [discord.File(path, filename=called) for called, path in ({name: file} | dict(also)).items()]
 
 
 async def send(
@@ -32,6 +42,7 @@ async def send(
     name: str = "",
     *,
     reply_to: int | None = None,
+    also: Mapping[str, Path] = NO_FILES,
 ) -> int:
     """Post a message and return its id; raises discord.py's and aiohttp's errors.
 
@@ -39,7 +50,7 @@ async def send(
     """
     parts: dict[str, Any] = {"embed": message.embed or None, "view": message.view}
     if file is not None:
-        parts["file"] = discord.File(file, filename=name)
+        parts["files"] = files(file, name, also)
     if reply_to is not None:
         parts["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
     try:
@@ -49,11 +60,15 @@ async def send(
             allowed_mentions=mentions,
             **{part: value for part, value in parts.items() if value is not None},
         ) as parameters:
-            return await _request(client, place_id, parameters, file.stat().st_size if file else 0)
+            return await _request(client, place_id, parameters, _size(file, also))
     except discord.HTTPException as error:
         if error.code != NO_REPLY_WITHOUT_HISTORY or reply_to is None:
             raise
-    return await send(client, place_id, nonce, message, mentions, file, name)
+    return await send(client, place_id, nonce, message, mentions, file, name, also=also)
+
+
+def _size(file: Path | None, also: Mapping[str, Path]) -> int:
+    return sum(path.stat().st_size for path in (file, *also.values()) if path is not None)
 
 
 async def _request(client: discord.Client, place_id: int, parameters: Any, size: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal, get_args
+
+from bot.errors import SettingsError
 
 UNITS_PER_DOLLAR = 10_000
 """Money is counted in 1/10000 USD, the unit of Novita's balance endpoint."""
@@ -71,9 +73,9 @@ _KLING_3 = Model(
     end_image=True,
 )
 
-# The seed's model stays the default although Novita announced its retirement for 2026-07-22 (changelog of
-# 2026-07-07): its page is still up, and whether the endpoint has stopped is not known. A 404 on submit names
-# the replacement. Prices: third parties quoting Novita, October 2026. KINORA_PRICES overrides them.
+# The seed's model stays first although Novita announced its retirement for 2026-07-22 (changelog of
+# 2026-07-07): its page is still up, and whether the endpoint has stopped is found out by a probe. Prices:
+# third parties quoting Novita, October 2026. KINORA_PRICES overrides them.
 CATALOGUE: Mapping[str, Model] = {
     model.name: model
     for model in (
@@ -109,9 +111,28 @@ CATALOGUE: Mapping[str, Model] = {
 DEFAULT_MODEL = "kling-2.5-turbo-i2v"
 
 
+SOUND = "+sound"
+"""What follows a model's name where its price with sound is meant."""
+
+
 def catalogue(prices: Mapping[str, Decimal]) -> Mapping[str, Model]:
     """Return the catalogue with the operator's own prices (dollars a second) in it."""
-    return {
-        name: replace(model, dollars_per_second=prices.get(name, model.dollars_per_second))
-        for name, model in CATALOGUE.items()
-    }
+    return {name: _priced(model, prices) for name, model in CATALOGUE.items()}
+
+
+def _priced(model: Model, prices: Mapping[str, Decimal]) -> Model:
+    silent, sound = prices.get(model.name, model.dollars_per_second), model.sound_dollars_per_second
+    if sound is not None:
+        # Where only the price without sound was changed, sound grows with it and never shrinks: rather too
+        # much is shown than too little.
+        grown = sound * silent / model.dollars_per_second
+        sound = prices.get(model.name + SOUND, max(sound, grown))
+    return replace(model, dollars_per_second=silent, sound_dollars_per_second=sound)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `SettingsError` for a model that is configured and in no catalogue."""
+    if unknown := [name for name in names if name not in CATALOGUE]:
+        raise SettingsError(
+            [f"KINORA_MODELS names {', '.join(unknown)}: Kinora knows {', '.join(CATALOGUE)}."]
+        )

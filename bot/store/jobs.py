@@ -95,6 +95,29 @@ class JobStore:
 
         return await self._database.transact(settle, PEOPLE_WAIT, leads_to_payment=again is not None)
 
+    async def render_instead(
+        self, job_id: str, new: Job, interaction: InteractionRecord | None = None
+    ) -> Job:
+        """Have a job whose model was gone rendered by another model, as a new job, once.
+
+        One transaction, so that of two presses one wins; raises `LeaseLost` for the other, and
+        `DuplicateInteraction` when the press that asked for it has been acted on already.
+        """
+        token = next(self._tokens)
+        changes = {"fencing_token": token, "notified": False, "again_as": new.id}
+        retired = sa.and_(jobs.c.state == State.FAILED, jobs.c.problem == "retired")
+        once = sa.and_(retired, sa.or_(jobs.c.again_as == "", jobs.c.fencing_token == token))
+
+        async def settle(connection: AsyncConnection) -> Job:
+            if interaction is not None:
+                await act_once(self._database, connection, interaction, new.id)
+            settled = await _change(connection, once, job_id, changes)
+            await self._enqueue(connection, job_id, afresh=True)
+            await self._insert(connection, new)
+            return settled
+
+        return await self._database.transact(settle, PEOPLE_WAIT)
+
     async def look_again(self, job_id: str, target_id: int) -> Job:
         """Have a failed job looked for now, and brought to `target_id`; raises `LeaseLost`."""
         changes = {

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Protocol, Self, cast
 import discord
 from discord.ui import Button, DynamicItem
 
-from bot.domain.job import ID_LENGTH, Job, State
+from bot.domain.job import ID_LENGTH, Job, State, may_render_instead
 from bot.errors import LeaseLost, Refusal
+from bot.jobs.offer import Successor
 from bot.jobs.service import JobService
 from bot.ui import replies, sentences
 from bot.ui.i18n import N_, Texts, texts
@@ -53,6 +54,8 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
     action: ClassVar[str]
     pattern: ClassVar[re.Pattern[str]]
     style: ClassVar[discord.ButtonStyle] = discord.ButtonStyle.secondary
+    on_card: ClassVar[bool] = False
+    """Whether it also stands under the card."""
 
     def __init_subclass__(cls, *, action: str = "") -> None:
         template = f"{PREFIX}:{action}:{_JOB}"
@@ -65,13 +68,14 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
     def __init__(self, job_id: str, label: str = "…") -> None:
         super().__init__(Button(custom_id=f"{PREFIX}:{self.action}:{job_id}", label=label, style=self.style))
         self.job_id = job_id
+        self.shown = label
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """Read the job's id off the button."""
-        return cls(match["job"])
+        """Read the job's id off the button, and what stands on it."""
+        return cls(match["job"], getattr(item, "label", None) or "…")
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button is for, under the one error policy."""
@@ -86,15 +90,16 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
         await self.press(interaction, job, jobs)
 
     @classmethod
-    def is_for(cls, job: Job) -> bool:
+    def is_for(cls, job: Job, successor: Successor | None) -> bool:
         """Return whether the button stands under the message that brings a job's video or tells its end.
 
-        The video's message is made while its job is still `rendered`.
+        The video's message is made while its job is still `rendered`. `successor` is what another model may
+        render instead.
         """
         raise NotImplementedError
 
     @classmethod
-    def label(cls, job: Job, texts: Texts) -> str:
+    def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
         """Return what stands on the button (Discord: 80 characters)."""
         raise NotImplementedError
 
@@ -107,14 +112,25 @@ class JobButton(DynamicItem[Button[discord.ui.View]], template=rf"{PREFIX}:never
         raise NotImplementedError
 
 
-def buttons_for(job: Job, texts: Texts) -> discord.ui.View | None:
+def buttons_for(job: Job, texts: Texts, successor: Successor | None = None) -> discord.ui.View | None:
     """Return the buttons of a job; who answers them is found by their custom id, also after a restart."""
-    kinds = [kind for kind in BUTTONS if kind.is_for(job)]
+    return _view(BUTTONS, job, texts, successor)
+
+
+def card_buttons(job: Job, texts: Texts, successor: Successor | None = None) -> discord.ui.View | None:
+    """Return the buttons under the card of a job that has ended."""
+    return _view([kind for kind in BUTTONS if kind.on_card], job, texts, successor)
+
+
+def _view(
+    kinds: list[type[JobButton]], job: Job, texts: Texts, successor: Successor | None
+) -> discord.ui.View | None:
+    kinds = [kind for kind in kinds if kind.is_for(job, successor)]
     if not kinds:
         return None
     view = discord.ui.View(timeout=None)
     for kind in kinds:
-        view.add_item(kind(job.id, kind.label(job, texts)))
+        view.add_item(kind(job.id, kind.label(job, texts, successor)))
     view.stop()  # so that discord.py does not keep it and answer in our place
     return view
 
@@ -148,7 +164,7 @@ class _Decision(JobButton):
     again: ClassVar[bool]
 
     @classmethod
-    def is_for(cls, job: Job) -> bool:
+    def is_for(cls, job: Job, successor: Successor | None) -> bool:
         return job.state is State.UNCONFIRMED
 
     def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
@@ -191,7 +207,7 @@ class RenderAgain(_Decision, action="again"):
     again = True
 
     @classmethod
-    def label(cls, job: Job, texts: Texts) -> str:
+    def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
         price = texts.money(job.request.price)
         return texts.text(N_("Render again (may cost a second time: {price})"), price=price)
 
@@ -202,5 +218,69 @@ class LetGo(_Decision, action="letgo"):
     again = False
 
     @classmethod
-    def label(cls, job: Job, texts: Texts) -> str:
+    def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
         return texts.text(N_("Let it go"))
+
+
+# --- a model that is gone: its requester renders with another one, once -------------------------------------
+
+
+class RenderInstead(JobButton, action="instead"):
+    """Render the same with the model that is on offer instead, as a new job."""
+
+    style = discord.ButtonStyle.primary
+    on_card = True
+
+    @classmethod
+    def is_for(cls, job: Job, successor: Successor | None) -> bool:
+        return successor is not None and may_render_instead(job)
+
+    @classmethod
+    def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
+        if successor is None:
+            raise ValueError("there is nothing to render with")
+        price = texts.money(successor.request.price)
+        return texts.text(N_("Render with {model} · {price}"), model=successor.model.title, price=price)
+
+    def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        if job.requester.user_id != interaction.user.id:
+            raise Refusal(
+                N_("Only {person} can decide this: it is their render."),
+                title=N_("Not yours to decide"),
+                person=f"<@{job.requester.user_id}>",
+            )
+        if not may_render_instead(job):
+            raise Refusal(
+                N_("This was rendered anew already, as job {job}."),
+                N_("Its card tells how it stands."),
+                title=N_("Too late"),
+                job=job.outcome.again_as or job.id,
+            )
+
+    async def press(self, interaction: discord.Interaction[Any], job: Job, jobs: JobService) -> None:
+        successor, public = jobs.models.successor(job), texts(job.destination.guild_locale)
+        if successor is None:
+            raise Refusal(
+                N_("Novita serves no model that Kinora offers just now."),
+                N_("Please try again later."),
+                money=True,
+            )
+        if self.shown != self.label(job, public, successor):  # nobody pays what was not on the button
+            changed = texts(str(interaction.locale)).text(
+                N_("What is on offer has changed since. **Nothing was charged.** This is how it stands now:")
+            )
+            view = buttons_for(job, public, successor)
+            await replies.answer_privately(interaction, replies.note(changed), view)
+            return
+        await replies.acknowledge_press(interaction)
+        try:
+            new = await jobs.render_instead(job, successor, replies.record(interaction, "component"))
+        except LeaseLost:
+            raise Refusal(N_("This was decided a moment ago."), title=N_("Too late")) from None
+        said = public.text(
+            N_("Rendered with {model} instead, as job {job} for about {price}."),
+            model=successor.model.title,
+            job=new.id,
+            price=public.money(new.request.price),
+        )
+        await replies.replace_buttons(interaction, replies.note(said))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.domain.job import DeliveryMethod, Job
+from bot.jobs.offer import Successor
 from bot.novita.models import Model
 from bot.ui import sentences
 from bot.ui.components import buttons_for
@@ -132,14 +133,19 @@ def is_video_of(filename: str, job_id: str) -> bool:
     return filename.startswith(f"kinora-{job_id}.")
 
 
-def verdict(job: Job, models: Mapping[str, Model], texts: Texts) -> Message:
-    """Return the message that tells the requester how a job ended without a video."""
+def verdict(
+    job: Job, models: Mapping[str, Model], texts: Texts, successor: Successor | None = None
+) -> Message:
+    """Return the message that tells the requester how a job ended without a video.
+
+    `successor` is what may be rendered instead, by one click, if its model is gone.
+    """
     title, status = sentences.standing(job, None, texts)
     embed = about(job, models, texts, COLOURS.get(job.state, RED))
     embed.title = title
     embed.set_footer(text=verdict_footer(job))
     embed.insert_field_at(0, name=texts.text(N_("What happened")), value=status, inline=False)
-    return Message(f"<@{job.requester.user_id}>", fitted(embed, texts), buttons_for(job, texts))
+    return Message(f"<@{job.requester.user_id}>", fitted(embed, texts), buttons_for(job, texts, successor))
 
 
 def verdict_footer(job: Job) -> str:

@@ -116,7 +116,6 @@ PROBLEMS: Mapping[str, str] = {
     "key": N_("Kinora's access to Novita is not in order. That is not your fault: its operator has to act."),
     "funds": N_("Kinora's Novita account is out of funds. That is not your fault: its operator has to act."),
     "retired": N_("Novita no longer offers {model}. Please choose another model."),
-    "retired_for": N_("Novita no longer offers {model}. Choose **{replacement}** instead."),
     "provider": N_(
         "Novita had a problem of its own ({reason}). That is not your fault. Please try again later."
     ),
@@ -181,6 +180,14 @@ ALERTS: Mapping[str, str] = {
         "Discord finds fault with a message of Kinora's in every form, so a video that is paid for was not "
         "brought. That is a bug: its job and Discord's code are in the log, and `/show` brings the video."
     ),
+    "model_gone": N_(
+        "Novita does not serve one of the configured models any more, so it cannot be chosen now; the log "
+        "names it. If that is a mistake, check NOVITA_API_URL and KINORA_MODELS."
+    ),
+    "probe": N_(
+        "Novita made a task of a request that only asked whether a model is served. It may have been "
+        "charged: look in Novita's console. Kinora does not ask so again until KINORA_PROBE_ROUND is higher."
+    ),
 }
 """What the owner of the application is told, by the kind of alert."""
 
@@ -192,23 +199,21 @@ def ending(job: Job, texts: Texts) -> str:
     problem = outcome.problem or job.state
     reason = escape(truncate(message, LONGEST_REASON)) or escape(truncate(name, LONGEST_REASON))
     model = CATALOGUE.get(job.request.model)
-    successor = CATALOGUE.get(model.replacement or "") if model else None
-    if problem == "retired" and successor:
-        problem = "retired_for"
-    elif problem == "task_failed" and not reason:
+    if problem == "task_failed" and not reason:
         problem = "task_failed_silently"
     precise = REASONS.get(name) if problem in ("input", "moderation") else None
     sentences = [
         texts.text(
             precise or PROBLEMS.get(problem, PROBLEMS["provider"]),
             reason=reason or "–",
-            model=f"`{job.request.model}`",
-            replacement=successor.title if successor else "",
+            model=model.title if model else f"`{escape(job.request.model)}`",
             job=job.id,
             waited=texts.duration(_waited(job)),
             later=format_timestamp(outcome.check_at or 0),
         )
     ]
+    if outcome.again_as:
+        sentences.append(texts.text(N_("Rendered again as job {job}."), job=outcome.again_as))
     url = job.task.video_url
     if problem == "undelivered" and url and length(url) <= LONGEST_REASON_LINK:
         until = format_timestamp(job.task.video_expires_at or 0)

@@ -37,6 +37,8 @@ def status_card(job: Job, stage: Stage | None, models: Mapping[str, Model], text
     embed.insert_field_at(0, name=texts.text(N_("Where it stands")), value=status, inline=False)
     if notes := sentences.image_notes(job.source.changes, texts):
         embed.add_field(name=texts.text(N_("About the image")), value=notes, inline=False)
+    if job.end_source and (notes := sentences.image_notes(job.end_source.changes, texts)):
+        embed.add_field(name=texts.text(N_("About the second image")), value=notes, inline=False)
     return fitted(embed, texts)
 
 
@@ -67,6 +69,17 @@ def is_image_of(filename: str, job_id: str) -> bool:
     return filename.startswith(f"still-{job_id}.")
 
 
+def end_image_name(job: Job) -> str:
+    """Return the name of the file on the card that the video is to end with."""
+    source = job.end_source
+    return f"end-{job.id}.{'png' if source and source.format == 'png' else 'jpg'}"
+
+
+def is_end_image(filename: str) -> bool:
+    """Return whether a file on a card is the image that its video is to end with, by its name."""
+    return filename.startswith("end-")
+
+
 def thread_name(job: Job) -> str:
     """Return the name of the job's thread, after its prompt (Discord: 1–100 characters)."""
     return truncate(plain(job.request.prompt), 90) or neutral_name(job)
@@ -92,6 +105,10 @@ def about(job: Job, models: Mapping[str, Model], texts: Texts, colour: int) -> d
     embed.add_field(name=texts.text(N_("Length")), value=length_)
     price = texts.text(N_("about {price}"), price=texts.money(request.price))
     embed.add_field(name=texts.text(N_("Price")), value=price)
+    if request.sound:
+        embed.add_field(name=texts.text(N_("Sound")), value=texts.text(N_("yes")))
+    if job.end_source is not None:
+        embed.add_field(name=texts.text(N_("Last frame")), value=texts.text(N_("Ends with the second image")))
     if request.cfg_scale != DEFAULT_GUIDANCE:
         embed.add_field(name=texts.text(N_("Guidance")), value=texts.number(request.cfg_scale))
     if request.negative_prompt:

@@ -24,8 +24,15 @@ PREFERRED_DURATION = 5
 # --- the words and numbers ----------------------------------------------------------------------------------
 
 
-def model(models: Mapping[str, Model], name: str) -> Model:
-    """Return a model by its name."""
+def model(models: Mapping[str, Model], name: str | None = None) -> Model:
+    """Return a model on offer by its name, or the first one."""
+    if not models:
+        raise Refusal(
+            N_("Novita serves none of the models that Kinora offers just now."),
+            N_("Please try again later; Kinora's operator finds more in the log."),
+        )
+    if name is None:
+        return next(iter(models.values()))
     if found := models.get(name):
         return found
     raise Refusal(
@@ -41,8 +48,23 @@ def default_duration(model: Model) -> int:
     return PREFERRED_DURATION if PREFERRED_DURATION in model.durations else model.durations[0]
 
 
+def features(models: Mapping[str, Model], model: Model, *, end_image: bool, sound: bool) -> None:
+    """Refuse what a model does not have, and name those that have it."""
+    if sound and not model.makes_sound:
+        have = [other.title for other in models.values() if other.makes_sound]
+        raise _without(N_("{model} makes no sound."), model, have)
+    if end_image and not model.end_image:
+        have = [other.title for other in models.values() if other.end_image]
+        raise _without(N_("{model} cannot end with an image of yours."), model, have)
+
+
+def _without(message: str, model: Model, have: list[str]) -> AnyRefusal:
+    remedy = N_("Choose {models}, or leave it out.") if have else N_("Please leave it out.")
+    return Refusal(message, remedy, model=model.title, models=lambda texts: texts.one_of(have))
+
+
 def request(
-    model: Model, prompt: str, duration: int, negative_prompt: str, cfg_scale: float
+    model: Model, prompt: str, duration: int, negative_prompt: str, cfg_scale: float, sound: bool = False
 ) -> RenderRequest:
     """Check what the person wrote against what the model takes."""
     prompt, negative_prompt = clean(prompt), clean(negative_prompt)
@@ -88,9 +110,10 @@ def request(
         model=model.name,
         prompt=prompt,
         duration=duration,
-        price=model.price(duration),
+        price=model.price(duration, sound),
         negative_prompt=negative_prompt,
         cfg_scale=cfg_scale,
+        sound=sound,
     )
 
 
@@ -101,12 +124,14 @@ def _lengths(actual: int, most: int) -> dict[str, Any]:
 # --- the image ----------------------------------------------------------------------------------------------
 
 
-def attachment(image: discord.Attachment) -> None:
+def attachment(image: discord.Attachment, *, end: bool = False) -> None:
     """Refuse early what its size alone rules out; all else is decided by the bytes."""
     if image.size > MAX_SOURCE_BYTES:
-        raise image_refusal(ImageRejected("too_many_bytes", bytes=image.size, limit=MAX_SOURCE_BYTES))
+        raise image_refusal(
+            ImageRejected("too_many_bytes", bytes=image.size, limit=MAX_SOURCE_BYTES), end=end
+        )
     if image.size == 0:
-        raise image_refusal(ImageRejected("empty", bytes=0))
+        raise image_refusal(ImageRejected("empty", bytes=0), end=end)
 
 
 RULES: Mapping[str, tuple[str, str]] = {
@@ -166,8 +191,11 @@ RULES: Mapping[str, tuple[str, str]] = {
 VIDEOS = frozenset({"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"})
 
 
-def image_refusal(rejected: ImageRejected) -> AnyRefusal:
-    """Return a broken rule of the image as a refusal, with the actual value."""
+END_IMAGE = N_("About the end image: {message}")
+
+
+def image_refusal(rejected: ImageRejected, *, end: bool = False) -> AnyRefusal:
+    """Return a broken rule of the image as a refusal, with the actual value; `end`: of the end image."""
     rule, actual = rejected.rule, rejected.actual
     kind = str(actual.get("kind") or "")
     values: dict[str, Any] = {"supported": SUPPORTED, "kind": escape(kind)}
@@ -185,4 +213,8 @@ def image_refusal(rejected: ImageRejected) -> AnyRefusal:
     elif rule == "unsupported" and kind in VIDEOS:
         rule = "unsupported_video"
     message, remedy = RULES.get(rule, RULES["corrupt"])
+    if end:
+        said, inner = message, dict(values)
+        values["message"] = lambda texts: texts.text(said, **inner)
+        message = END_IMAGE
     return Refusal(message, remedy, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import Any
 
 import discord
@@ -18,30 +19,43 @@ from bot.ui import replies
 from bot.ui.destinations import destination, options, prove_access
 from bot.ui.i18n import N_, texts
 from cogs.animate import _checks as checks
+from cogs.animate import _choices
 
 log = logging.getLogger(__name__)
 
 
+OPTIONAL = ("end_image", "sound")
+"""The options that are there only where a configured model has them."""
 DESCRIPTIONS = {
     "image": locale_str("The image: JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP, up to 25 MB"),
     "prompt": locale_str("What should happen in the video"),
+    "duration": locale_str("How long the video is"),
+    "model": locale_str("Which model renders it"),
+    "end_image": locale_str("The image that the video ends with"),
+    "sound": locale_str("Whether the video comes with sound, which has a price of its own"),
     "negative_prompt": locale_str("What should not be in the video"),
     "cfg_scale": locale_str("How closely to follow the prompt, 0 to 1 (0.5)"),
 }
 
 
 class Animate(commands.Cog):
-    """`/animate`, with the models and prices on offer among its choices."""
+    """`/animate`, with the models and prices on offer while it is filled in."""
 
     def __init__(self, jobs: JobService) -> None:
         self._jobs = jobs
-        _offer(jobs)
+        configured = jobs.models.configured
+        there = {"end_image": any(model.end_image for model in configured)}
+        there["sound"] = any(model.makes_sound for model in configured)
+        for name in OPTIONAL:
+            if not there[name]:  # this cog's own copy of the command
+                self.animate._params.pop(name, None)
 
     @app_commands.command(
         name="animate",
         description=locale_str("Bring an image to life: an image and a prompt become a video"),
         extras={"pays": True},
     )
+    @app_commands.describe(**DESCRIPTIONS)
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def animate(
@@ -50,79 +64,85 @@ class Animate(commands.Cog):
         image: discord.Attachment,
         prompt: app_commands.Range[str, 1, 2500],
         duration: int | None = None,
+        model: str | None = None,
+        end_image: discord.Attachment | None = None,
+        sound: bool = False,
         negative_prompt: app_commands.Range[str, 0, 2500] = "",
         cfg_scale: app_commands.Range[float, 0.0, 1.0] = 0.5,
-        model: str | None = None,
     ) -> None:
         """Accept a job, or refuse it privately before anything is paid."""
-        chosen = checks.model(self._jobs.models, model or self._jobs.default_model.name)
+        choices = self._jobs.models.choices
+        chosen = checks.model(choices, model)
+        checks.features(choices, chosen, end_image=end_image is not None, sound=sound)
         seconds = duration if duration is not None else checks.default_duration(chosen)
-        request = checks.request(chosen, prompt, seconds, negative_prompt, cfg_scale)
+        request = checks.request(chosen, prompt, seconds, negative_prompt, cfg_scale, sound)
         await prove_access(interaction)
         place = destination(interaction, money=True)
         checks.attachment(image)
+        if end_image is not None:
+            checks.attachment(end_image, end=True)
         job_id = new_id()
         async with replies.acting(interaction, self._jobs.interactions, job_id, prompt):
-            job = await self._job(job_id, interaction, image, chosen, request, place)
+            job = await self._job(job_id, interaction, (image, end_image), chosen, request, place)
             await self._jobs.accept(job, replies.record(interaction, "command"))
+
+    @animate.autocomplete("model")
+    async def models(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        """Offer the models on offer now."""
+        sound = interaction.namespace.sound is True
+        return _choices.models(self._jobs.models.choices, typed, texts(str(interaction.locale)), sound=sound)
+
+    @animate.autocomplete("duration")
+    async def durations(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[int]]:
+        """Offer the durations of the model chosen so far."""
+        choices, form = self._jobs.models.choices, interaction.namespace
+        model = choices.get(str(form.model)) or self._jobs.models.default
+        if model is None:
+            return []
+        sound = form.sound is True
+        return _choices.durations(model, str(typed), texts(str(interaction.locale)), sound=sound)
 
     async def _job(
         self,
         job_id: str,
         interaction: discord.Interaction[Any],
-        image: discord.Attachment,
+        images: tuple[discord.Attachment, discord.Attachment | None],
         model: Model,
         request: RenderRequest,
         place: Destination,
     ) -> Job:
-        try:
-            prepared = await self._jobs.prepare_image(job_id, image.url, model)
-        except ImageRejected as rejected:
-            log.info("an image was refused: %s %s", rejected.rule, rejected.actual)
-            raise checks.image_refusal(rejected) from None
-        except (ImageUnreachable, MediaPoolError) as error:
-            log.warning("an image could not be fetched or opened: %s", error)
-            raise Refusal(
-                N_("The image could not be fetched from Discord."), N_("Please attach it again."), money=True
-            ) from None
-        source = SourceImage(image.url, prepared.format, prepared.changes)
+        image, end_image = images
+        source, held = await self._source(job_id, image, model), options(interaction)
+        if end_image is not None:
+            try:
+                end = await self._source(job_id, end_image, model, end=True)
+            except BaseException:
+                self._jobs.drop_images(job_id)  # the first is held already, for a job that is not to be
+                raise
+            held = {**held, "end_image": asdict(end)}
         requester = Requester(
             interaction.user.id,
             str(interaction.locale),
             tuple(role.id for role in getattr(interaction.user, "roles", ())),
             interaction.token,
         )
-        return new_job(request, source, requester, place, job_id=job_id, options=options(interaction))
+        return new_job(request, source, requester, place, job_id=job_id, options=held)
 
-
-def _offer(jobs: JobService) -> None:
-    """Put the models and prices on offer into the command's choices, before it is sent to Discord."""
-    default, english = jobs.default_model, texts()
-    durations = [
-        app_commands.Choice(
-            name=english.text(
-                N_("{seconds} s · about {price}"),
-                seconds=seconds,
-                price=english.money(default.price(seconds)),
-            ),
-            value=seconds,
-        )
-        for seconds in default.durations
-    ]
-    models = [
-        app_commands.Choice(
-            name=english.text(
-                N_("{model} · {price} a second"), model=model.title, price=english.money(model.price(1))
-            ),
-            value=name,
-        )
-        for name, model in jobs.models.items()
-    ]
-    app_commands.choices(duration=durations)(Animate.animate)
-    app_commands.choices(model=models)(Animate.animate)
-    # All at once: discord.py takes back the description of every option that such a call does not name.
-    app_commands.describe(
-        **DESCRIPTIONS,
-        duration=english.text(N_("How long the video is; the price is for {model}"), model=default.title),
-        model=english.text(N_("Which model renders it ({model})"), model=default.title),
-    )(Animate.animate)
+    async def _source(
+        self, job_id: str, image: discord.Attachment, model: Model, *, end: bool = False
+    ) -> SourceImage:
+        try:
+            prepared = await self._jobs.prepare_image(job_id, image.url, model, end=end)
+        except ImageRejected as rejected:
+            log.info("an image was refused: %s %s", rejected.rule, rejected.actual)
+            raise checks.image_refusal(rejected, end=end) from None
+        except (ImageUnreachable, MediaPoolError) as error:
+            log.warning("an image could not be fetched or opened: %s", error)
+            raise Refusal(
+                N_("The image could not be fetched from Discord."), N_("Please attach it again."), money=True
+            ) from None
+        return SourceImage(image.url, prepared.format, prepared.changes)

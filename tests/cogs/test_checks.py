@@ -11,6 +11,8 @@ import pytest
 from bot.domain.request import MAX_SOURCE_BYTES
 from bot.errors import Refusal
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
+from bot.ui.i18n import texts
+from bot.ui.replies import refusal_embed
 from cogs.animate import _checks as checks
 
 MODEL = CATALOGUE[DEFAULT_MODEL]
@@ -82,3 +84,23 @@ def test_an_attachment_is_looked_at_before_it_is_downloaded(size: int, taken: bo
             look(size)
     with pytest.raises(Refusal):
         look(MAX_SOURCE_BYTES + 1)
+
+
+def test_sound_has_its_price() -> None:
+    model = CATALOGUE["kling-v3.0-std-i2v"]
+    asked = checks.request(model, "A boat", 5, "", 0.5, sound=True)
+    assert (asked.sound, asked.price) == (True, 6300)
+
+
+def test_what_a_model_has_not_is_refused_with_those_that_have_it() -> None:
+    for end_image, sound in ((True, False), (False, True)):
+        with pytest.raises(Refusal) as refused:
+            checks.features(CATALOGUE, MODEL, end_image=end_image, sound=sound)
+        assert "Kling 3.0 Standard" in (refusal_embed(refused.value, texts()).description or "")
+    checks.features(CATALOGUE, CATALOGUE["kling-v3.0-pro-i2v"], end_image=True, sound=True)
+
+
+def test_without_a_model_on_offer_nothing_is_charged() -> None:
+    with pytest.raises(Refusal, match="none of the models") as refused:
+        checks.model({})
+    assert refused.value.money

@@ -66,7 +66,8 @@ async def test_every_refusal_is_told_to_whom_it_concerns(sandbox: Sandbox, kinor
 async def test_a_retired_model_end_to_end(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
     await sandbox.novita.settings(retired=["kling-2.5-turbo-i2v"])
     card = await animate(mia, "stills")
-    assert "Kling 3.0 Standard" in (await verdict(mia, card)).text
+    (offered,) = (await verdict(mia, card)).controls
+    assert "Kling 3.0 Standard" in offered["label"]
     again = await animate(mia, "stills", model="kling-v3.0-std-i2v")
     await assert_same_video(sandbox, await video_in(mia, again.id))
 

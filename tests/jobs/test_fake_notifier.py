@@ -28,8 +28,8 @@ def file(tmp_path: Path) -> Path:
 
 
 async def carded(fake: FakeNotifier, job: Job, file: Path) -> Job:
-    async def image() -> Path:
-        return file
+    async def image() -> list[Path]:
+        return [file]
 
     posted = await fake.post_card(job, image)
     there = replace(job.destination, card_id=posted.card_id, target_id=posted.target_id)
@@ -51,10 +51,10 @@ def test_it_is_called_as_the_real_one_is(method: str) -> None:
 async def test_a_card_is_posted_once(file: Path) -> None:
     fake, asked = FakeNotifier(), 0
 
-    async def image() -> Path:
+    async def image() -> list[Path]:
         nonlocal asked
         asked += 1
-        return file
+        return [file]
 
     job = a_job(wants_thread=True)
     first = await fake.post_card(job, image)

@@ -26,8 +26,10 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.jobs import admission
+from bot.jobs.offer import Offer
 from bot.jobs.runner import BROKEN_TRIES, FRESH_TASK_TRIES
 from bot.novita.codec import Kind, Pending, Problem, Repeat, Submitted, Succeeded, TaskFailed
+from bot.novita.models import CATALOGUE
 from bot.store.jobs import OLDEST_PAYING, PAYING_VERSION
 from tests.support.journal import Died
 from tests.support.world import PATIENCE, TIMEOUT, World
@@ -426,7 +428,7 @@ async def test_a_render_again_takes_its_image_from_the_other_jobs_card(world: Wo
 
 
 async def test_a_model_that_is_not_on_offer_any_more_costs_nothing(world: World) -> None:
-    job = await world.run(await world.accept(), world.runner(models={}))
+    job = await world.run(await world.accept(), world.runner(models=Offer(CATALOGUE, [])))
     assert outcome(job) == (State.FAILED, "model_unknown", Charge.NOTHING)
     assert world.novita.prompts == []
 

@@ -16,6 +16,7 @@ from bot.errors import DuplicateInteraction, LeaseLost, PermanentError, Refusal
 from bot.jobs import service as service_module
 from bot.jobs.interactions import Interactions
 from bot.jobs.notifier import Reply
+from bot.jobs.offer import Offer
 from bot.jobs.redelivery import REPLY_SECONDS, Redelivery
 from bot.jobs.service import JobService
 from bot.novita.codec import Kind, Problem, Repeat
@@ -41,7 +42,7 @@ class Door:
             self.engine,
             world.images,
             redelivery,
-            CATALOGUE,
+            Offer(CATALOGUE),
             Interactions(InteractionStore(world.store.database)),
         )
 

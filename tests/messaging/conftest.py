@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.jobs.offer import Offer
 from bot.messaging.publisher import Publisher
 from bot.novita.models import CATALOGUE
 from tests.support.discord_rest import Rest, a_rest
@@ -26,6 +27,6 @@ def videos(tmp_path: Path) -> FakeVideos:
 
 @pytest.fixture
 async def publisher(rest: Rest, videos: FakeVideos) -> AsyncIterator[Publisher]:
-    publisher = Publisher(rest.client, CATALOGUE, videos)
+    publisher = Publisher(rest.client, Offer(CATALOGUE), videos)
     yield publisher
     await publisher.close()

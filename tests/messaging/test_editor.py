@@ -24,7 +24,7 @@ class Card:
         self.looks: list[str | None] = []
         self.troubles: list[Exception] = []
 
-    async def edit(self, *, embed: discord.Embed) -> None:
+    async def edit(self, *, embed: discord.Embed, view: discord.ui.View | None) -> None:
         if self.troubles:
             raise self.troubles.pop(0)
         self.looks.append(embed.title)
@@ -35,7 +35,7 @@ def card() -> Card:
     return Card()
 
 
-async def no_reply(_: discord.Embed, _bare: bool) -> bool:
+async def no_reply(_: discord.Embed, _view: discord.ui.View | None, _bare: bool) -> bool:
     """Edit nothing: the interaction's token has died."""
     return False
 

@@ -306,8 +306,8 @@ async def test_a_size_that_was_refused_is_not_tried_again(
 
 
 def _of(image: Path) -> Any:
-    async def fetch() -> Path:
-        return image
+    async def fetch() -> list[Path]:
+        return [image]
 
     return fetch
 

@@ -2261,4 +2261,64 @@ _mutant(
     "tests/e2e/test_secrets.py",
 )
 
+# --- the models on offer ------------------------------------------------------------------------------------
+
+_OFFER = "tests/jobs/test_offer.py::"
+_mutant(
+    "bot/jobs/offer.py",
+    "gone-model-on-offer",
+    "A model that Novita does not serve leaves the choices.",
+    "for name in self._names if name not in self._gone}",
+    "for name in self._names}",
+    _OFFER + "test_a_gone_model_leaves_the_choices_of_every_process_and_comes_back",
+)
+_mutant(
+    "bot/jobs/offer.py",
+    "successor-without-its-sound-price",
+    "A price that is shown includes sound.",
+    "price = model.price(seconds, sound)",
+    "price = model.price(seconds)",
+    _OFFER + "test_the_successor_renders_the_same_at_its_own_price",
+)
+_mutant(
+    "bot/jobs/model_watch.py",
+    "unclear-probe-believed",
+    "A probe whose answer says nothing changes nothing.",
+    "if found is not Probed.UNCLEAR:",
+    "if True:",
+    _OFFER + "test_what_says_nothing_changes_nothing",
+)
+_mutant(
+    "bot/jobs/model_watch.py",
+    "probed-after-a-task",
+    "A probe that became a task ends probing.",
+    "if self._round <= int(ended or 0) or 0 <= age < patience:",
+    "if 0 <= age < patience:",
+    _OFFER + "test_a_task_ends_probing_until_the_operator_says_otherwise",
+)
+_mutant(
+    "bot/jobs/runner.py",
+    "sent-to-a-gone-model",
+    "Nothing is sent for a model that is known to be gone.",
+    "if offer.is_gone(name):",
+    "if False:",
+    _OFFER + "test_nothing_is_sent_for_a_model_known_to_be_gone",
+)
+_mutant(
+    "bot/store/jobs.py",
+    "rendered-instead-twice",
+    "One click, or many, makes one job.",
+    'sa.or_(jobs.c.again_as == "", jobs.c.fencing_token == token))',
+    "sa.true())",
+    _OFFER + "test_of_two_presses_one_makes_a_job",
+)
+_mutant(
+    "cogs/animate/_checks.py",
+    "sound-for-the-price-of-silence",
+    "The price that is stored includes sound.",
+    "price=model.price(duration, sound),",
+    "price=model.price(duration),",
+    "tests/cogs/test_checks.py::test_sound_has_its_price",
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +105,13 @@ class FakeNotifier:
 
     # --- what it is a double of
 
-    async def post_card(self, job: Job, image: Callable[[], Awaitable[Path]]) -> PostedCard:
-        """Make the card stand and its thread exist; `image` is asked for only if the card has none yet."""
+    async def post_card(self, job: Job, images: Callable[[], Awaitable[Sequence[Path]]]) -> PostedCard:
+        """Make the card stand and its thread exist; `images` are asked for only if the card has none yet."""
         async with self._step("post_card"):
             there = job.destination
             card_id = there.card_id
             if card_id is None:
-                card_id = await self._make_card(job, (await image()).read_bytes())
+                card_id = await self._make_card(job, (await images())[0].read_bytes())
             threads = there.wants_thread and there.channel_id not in self.without_threads
             return PostedCard(card_id, card_id if threads else there.channel_id)
 
@@ -128,11 +128,11 @@ class FakeNotifier:
         await self.journal.note("card")
         return message_id
 
-    async def image_url(self, channel_id: int, message_id: int, name: str = "still") -> str:
-        """Sign a fresh address for the image that a card carries, or for its end image: `name` is "end"."""
+    async def image_url(self, channel_id: int, message_id: int, *, end: bool = False) -> str:
+        """Sign a fresh address for the image that a card carries."""
         async with self._step("image_url"):
             signed = self._sign(self._read(channel_id, message_id), "the card's image was removed")
-            return signed if name == "still" else f"{signed}&name={name}"
+            return f"{signed}&name=end" if end else signed
 
     def update_card(self, job: Job, stage: Stage) -> None:
         """Remember the stage."""

@@ -18,6 +18,7 @@ from bot.files.images import Images
 from bot.files.videos import Videos
 from bot.jobs.admission import Admission
 from bot.jobs.encodings import Encodings
+from bot.jobs.offer import Offer
 from bot.jobs.runner import JobRunner, RunnerConfig
 from bot.jobs.submission import Submission
 from bot.novita.models import CATALOGUE, DEFAULT_MODEL
@@ -89,7 +90,7 @@ class World:
         """Make the runner of a process that just started."""
         admission = Admission(RecordingQueue(self.store), limit, 10_000)
         self._admissions.append(admission)
-        chosen = replace(RunnerConfig(CATALOGUE, poll_seconds=2.0, render_timeout=TIMEOUT), **config)
+        chosen = replace(RunnerConfig(Offer(CATALOGUE), poll_seconds=2.0, render_timeout=TIMEOUT), **config)
         return JobRunner(
             self.store,
             self.novita,
@@ -125,10 +126,10 @@ class World:
         self.journal.entries.clear()
         return await self.row(job.id)
 
-    async def _an_image(self) -> Path:
+    async def _an_image(self) -> list[Path]:
         path = self.folder / "somebody's image"
         path.write_bytes(b"an image")
-        return path
+        return [path]
 
     async def run(self, job: Job, runner: JobRunner | None = None) -> Job:
         """Run a job in a new process, or in that of `runner`; return how it stands then."""

@@ -16,6 +16,7 @@ from babel import Locale
 from bot.domain.job import DeliveryMethod, Job, State, Waiting, rendered_again
 from bot.domain.request import InteractionRecord
 from bot.errors import ImageRejected, Refusal
+from bot.jobs.offer import Offer
 from bot.jobs.service import JobService, Reply
 from bot.media.values import PreparedImage
 from bot.messaging.publisher import Publisher
@@ -147,7 +148,7 @@ class Channel:
 
 def a_publisher(channel: Channel) -> Publisher:
     client = SimpleNamespace(user=None, http=channel, get_partial_messageable=lambda channel_id: channel)
-    return Publisher(cast(Any, client), CATALOGUE, cast(Any, None))
+    return Publisher(cast(Any, client), Offer(CATALOGUE), cast(Any, None))
 
 
 def said(embed: discord.Embed) -> str:

@@ -17,8 +17,9 @@ from discord.ext import commands
 from bot.client import COGS
 from bot.domain.job import Charge, DeliveryMethod, Job, Rendering, Sending, Stage, State, Waiting
 from bot.errors import ImageRejected, Refusal
+from bot.jobs.offer import Offer
 from bot.media.values import Rule
-from bot.novita.models import CATALOGUE, DEFAULT_MODEL, catalogue
+from bot.novita.models import CATALOGUE, catalogue
 from bot.ui import replies, results, sentences, status
 from bot.ui.components import BUTTONS, buttons_for
 from bot.ui.i18n import Texts, texts
@@ -125,7 +126,7 @@ def test_it_is_spoken(language: Texts) -> None:
 async def commands_sent() -> list[dict[str, Any]]:
     """List the commands as Discord gets them."""
     bot: Any = commands.Bot("/", intents=discord.Intents.none())
-    bot.jobs = SimpleNamespace(models=DEAR, default_model=DEAR[DEFAULT_MODEL])
+    bot.jobs = SimpleNamespace(models=Offer(DEAR))
     for cog in COGS:
         await bot.load_extension(cog)
     sent = [command.to_dict(bot.tree) for command in bot.tree.get_commands()]
@@ -248,8 +249,9 @@ def test_videos_within_limits(prompt: str, size: int, language: Texts) -> None:
 def test_buttons_within_limits(language: Texts) -> None:
     job = a_long_job("A boat", state="unconfirmed")
     assert BUTTONS
+    successor = Offer(DEAR, [LONG_NAME]).successor(a_long_job("A boat", model="kling-2.5-turbo-i2v"))
     for kind in BUTTONS:
-        assert 0 < length(kind.label(job, language)) <= LABEL
+        assert 0 < length(kind.label(job, language, successor)) <= LABEL
     view = buttons_for(job, language)
     assert view is not None
     assert len(view.children) <= 25

@@ -1,0 +1,77 @@
+"""The models on offer: one that is gone, one that comes back, and what only some of them have."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sandbox.client import Message, Person, Sandbox
+from tests.support.kinora import Kinora, NewKinora
+from tests.support.steps import an_image, animate, assert_same_video, card_says, is_video, job_of, video_in
+
+OLD, STANDARD = "kling-2.5-turbo-i2v", "kling-v3.0-std-i2v"
+INSTEAD = "Render with Kling 3.0 Standard · $0.42"
+
+
+async def known_gone(kinora: Kinora) -> None:
+    await kinora.wait_for_log(f"model {OLD}: Novita does not serve it any more; the default is {STANDARD}")
+
+
+def button(message: Message) -> str:
+    (found,) = [str(part["custom_id"]) for part in message.controls if part["label"] == INSTEAD]
+    return found
+
+
+async def test_a_gone_model_leaves_the_choices_and_comes_back(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person
+) -> None:
+    await sandbox.novita.settings(retired=[OLD])
+    kinora = await new_kinora(KINORA_PROBE_ROUND="1").start()
+    await known_gone(kinora)
+    offered = await mia.autocomplete("animate", "stills", "model", "")
+    assert [choice["value"] for choice in offered] == [STANDARD, "kling-v3.0-pro-i2v"]
+    assert offered[0]["name"] == "Kling 3.0 Standard · 720p · $0.084 a second"
+    card = await animate(mia, "stills")
+    await assert_same_video(sandbox, await video_in(mia, card.id))
+    await kinora.stop()
+    await sandbox.novita.settings(retired=[])
+    await kinora.start()
+    await kinora.wait_for_log(f"model {OLD}: Novita serves it")
+    assert len(await sandbox.novita.payments()) == 1  # no probe was one
+
+
+async def test_one_click_renders_with_what_is_on_offer_once(
+    sandbox: Sandbox, kinora: Kinora, mia: Person
+) -> None:
+    await sandbox.novita.settings(retired=[OLD])
+    card = await animate(mia, "stills", "A boat in time", negative_prompt="rain")
+    verdict = await mia.wait_for_message(card.id, lambda m: INSTEAD in [c["label"] for c in m.controls])
+    assert "Nothing was charged" in verdict.text
+    card = await mia.wait_for_message(card.channel_id, lambda m: m.id == card.id and bool(m.controls))
+    adam = sandbox.person("adam")
+    await (await adam.click(verdict, button(verdict))).wait_acknowledged()
+    told = await adam.wait_for_message(verdict.channel_id, lambda m: m.ephemeral)
+    assert "can decide this" in told.text
+    await kinora.kill()
+    await kinora.start()
+    presses = await asyncio.gather(
+        *(mia.click(message, button(message)) for message in (card, verdict, verdict))
+    )
+    for press in presses:
+        await press.wait_acknowledged()
+    video = await mia.wait_for_message(card.id, is_video)
+    settled = await card_says(mia, card, f"Rendered again as job {job_of(video)}")
+    assert not settled.controls
+    (payment,) = await sandbox.novita.payments()
+    assert payment["model"] == STANDARD
+    assert len(kinora.rows()) == 2
+
+
+async def test_end_image_and_sound(sandbox: Sandbox, kinora: Kinora, mia: Person) -> None:
+    await (
+        await mia.run(
+            "animate", "stills", {"prompt": "A boat", "sound": True}, files={"image": ("a.png", an_image())}
+        )
+    ).wait_acknowledged()
+    refused = await mia.wait_for_message("stills", lambda m: m.ephemeral)
+    assert "makes no sound" in refused.text
+    assert "Kling 3.0 Standard" in refused.text
