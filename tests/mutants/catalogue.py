@@ -1022,7 +1022,7 @@ _mutant(
     FILE,
     "edited-for-nothing",
     "A card that looks as it should is not edited.",
-    "if _look(embed) != self._painted:",
+    "if _written(look) != self._painted:",
     "if True:",
     "tests/messaging/test_editor.py",
 )
