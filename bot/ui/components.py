@@ -276,6 +276,8 @@ class RenderInstead(JobButton, action="instead"):
             new = await jobs.render_instead(job, successor, replies.record(interaction, "component"))
         except LeaseLost:
             raise Refusal(N_("This was decided a moment ago."), title=N_("Too late")) from None
+        if interaction.message is not None and interaction.message.id == job.destination.card_id:
+            return  # the card tells it by itself, and what stands on it is newer than what was pressed
         said = public.text(
             N_("Rendered with {model} instead, as job {job} for about {price}."),
             model=successor.model.title,
