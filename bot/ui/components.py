@@ -155,6 +155,15 @@ def is_button_of(custom_id: str, job_id: str) -> bool:
     return custom_id.startswith(f"{PREFIX}:") and custom_id.endswith(f":{job_id}")
 
 
+def _only_its_requester(interaction: discord.Interaction[Any], job: Job) -> None:
+    if job.requester.user_id != interaction.user.id:
+        raise Refusal(
+            N_("Only {person} can decide this: it is their render."),
+            title=N_("Not yours to decide"),
+            person=f"<@{job.requester.user_id}>",
+        )
+
+
 # --- an unconfirmed job: only its requester decides, once ---------------------------------------------------
 
 
@@ -168,12 +177,7 @@ class _Decision(JobButton):
         return job.state is State.UNCONFIRMED
 
     def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        if job.requester.user_id != interaction.user.id:
-            raise Refusal(
-                N_("Only {person} can decide this: it is their render."),
-                title=N_("Not yours to decide"),
-                person=f"<@{job.requester.user_id}>",
-            )
+        _only_its_requester(interaction, job)
         if job.state is not State.UNCONFIRMED:
             raise Refusal(
                 N_("This is decided already."),
@@ -243,12 +247,7 @@ class RenderInstead(JobButton, action="instead"):
         return texts.text(N_("Render with {model} · {price}"), model=successor.model.title, price=price)
 
     def check(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        if job.requester.user_id != interaction.user.id:
-            raise Refusal(
-                N_("Only {person} can decide this: it is their render."),
-                title=N_("Not yours to decide"),
-                person=f"<@{job.requester.user_id}>",
-            )
+        _only_its_requester(interaction, job)
         if not may_render_instead(job):
             raise Refusal(
                 N_("This was rendered anew already, as job {job}."),
@@ -277,6 +276,8 @@ class RenderInstead(JobButton, action="instead"):
             new = await jobs.render_instead(job, successor, replies.record(interaction, "component"))
         except LeaseLost:
             raise Refusal(N_("This was decided a moment ago."), title=N_("Too late")) from None
+        if interaction.message is not None and interaction.message.id == job.destination.card_id:
+            return  # the card tells it by itself, and what stands on it is newer than what was pressed
         said = public.text(
             N_("Rendered with {model} instead, as job {job} for about {price}."),
             model=successor.model.title,

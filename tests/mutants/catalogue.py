@@ -1023,7 +1023,7 @@ _mutant(
     FILE,
     "edited-for-nothing",
     "A card that looks as it should is not edited.",
-    "return embed.to_dict() != self._painted.to_dict()",
+    "return _written(look) != _written(self._painted)",
     "return True",
     "tests/messaging/test_editor.py",
 )
@@ -1031,7 +1031,7 @@ _mutant(
     FILE,
     "overtaken-run-paints",
     "A run that was overtaken stops painting its card.",
-    "if self._wanted is embed:\n                            self._wanted = None\n",
+    "if self._wanted is look:\n                            self._wanted = None\n",
     "pass\n",
     "tests/messaging/test_editor.py",
 )
@@ -2319,6 +2319,15 @@ _mutant(
     "price=model.price(duration, sound),",
     "price=model.price(duration),",
     "tests/cogs/test_checks.py::test_sound_has_its_price",
+)
+
+_mutant(
+    "bot/ui/components.py",
+    "others-render-instead",
+    "Only the requester has a job rendered by another model.",
+    "        _only_its_requester(interaction, job)\n        if not may_render_instead(job):",
+    "        if not may_render_instead(job):",
+    "tests/e2e/test_models.py::test_one_click_renders_with_what_is_on_offer_once",
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)
