@@ -141,7 +141,7 @@ class ModelWatch:
         self._offer.learn(name, served)
         new = await self._memory.claim(_key(name), SERVED if served else GONE)
         if new and not served:
-            self._operator.alert("model_gone")
+            self._operator.alert("model_gone", name)
 
 
 def _key(name: str) -> str:

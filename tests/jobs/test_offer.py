@@ -75,7 +75,7 @@ async def test_a_gone_model_leaves_the_choices_of_every_process_and_comes_back()
         assert list(process.offer.choices) == [STANDARD, PRO]
         assert process.offer.default is CATALOGUE[STANDARD]
     await other.watch.probe(0)
-    assert (one.operator.alerts, other.operator.alerts) == (["model_gone"], [])
+    assert (one.operator.alerts, other.operator.alerts) == ([f"model_gone {OLD}"], [])
     prober.answers.clear()
     await other.watch.probe(0)
     await one.watch.look()

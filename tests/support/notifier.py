@@ -268,6 +268,6 @@ class FakeOperator:
     def __init__(self) -> None:
         self.alerts: list[str] = []
 
-    def alert(self, kind: str) -> None:
+    def alert(self, kind: str, model: str = "") -> None:
         """Take note."""
-        self.alerts.append(kind)
+        self.alerts.append(f"{kind} {model}".strip())
