@@ -102,7 +102,7 @@ class ModelWatch:
         age = time.time() - float(last or 0)
         if self._round <= int(ended or 0) or 0 <= age < patience:
             return
-        await self._memory.remember(LAST, f"{time.time():.0f}")
+        await self._memory.remember(LAST, str(int(time.time())))  # never a moment that is still to come
         for model in self._offer.configured:
             try:
                 found = await self._novita.probe(model)

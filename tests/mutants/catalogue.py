@@ -2379,5 +2379,21 @@ _mutant(
     "what = kind",
     "tests/jobs/test_alerts.py::test_two_models_that_go_on_one_day_are_two_alerts",
 )
+_mutant(
+    "bot/domain/job.py",
+    "end-image-for-a-model-without",
+    "A model that makes no end image is sent none.",
+    'dropped = {"sound"} if end_image else {"sound", "end_image"}',
+    'dropped = {"sound"}',
+    _OFFER + "test_what_is_rendered_instead_keeps_what_its_model_has",
+)
+_mutant(
+    "bot/jobs/model_watch.py",
+    "probed-by-each-that-starts",
+    "Processes that start together probe once.",
+    "str(int(time.time()))",
+    'f"{time.time():.0f}"',
+    _OFFER + "test_processes_that_start_together_probe_once",
+)
 
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)
