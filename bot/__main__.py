@@ -30,13 +30,19 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        chosen = settings.load()
+        chosen = settings.load() if command == "health" else _load()
     except SettingsError as error:
         print(
             "Kinora cannot start:", *(f"  {mistake}" for mistake in error.mistakes), sep="\n", file=sys.stderr
         )
         return 2
     return _health(chosen) if command == "health" else _start(command, rest, chosen)
+
+
+def _load() -> settings.Settings:
+    from bot.novita.models import CATALOGUE
+
+    return settings.load(models=CATALOGUE)
 
 
 def _health(chosen: settings.Settings) -> int:

@@ -41,7 +41,7 @@ from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue, check_names
+from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
@@ -107,7 +107,6 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
 
     The job service is put into `services` once it has its parts.
     """
-    check_names(settings.models)
     priced = catalogue(settings.prices)
     chosen_encodings = _of_known_models(settings.image_encodings, priced)
     models = Offer(priced, settings.models)

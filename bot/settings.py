@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
@@ -83,9 +83,15 @@ class Settings:
         return not self.database_url.startswith("sqlite:")
 
 
-def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    env_file: Path | None = Path(".env"),
+    environ: Mapping[str, str] | None = None,
+    *,
+    models: Collection[str] | None = None,
+) -> Settings:
     """Read settings from the environment and `.env`; the environment wins.
 
+    `models` are the names that may be configured; None: all.
     Raises `SettingsError` with one sentence for each variable at fault.
     """
     given = _from_file(env_file) if env_file is not None and env_file.is_file() else {}
@@ -108,7 +114,7 @@ def load(env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None
         * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
         prices=reader.read("KINORA_PRICES", _prices, {}),
         image_encodings=reader.read("KINORA_IMAGE_ENCODINGS", _image_encodings, {}),
-        models=reader.read("KINORA_MODELS", _models, Settings.models),
+        models=reader.read("KINORA_MODELS", _models(models), Settings.models),
         probe_round=reader.read("KINORA_PROBE_ROUND", _whole(0, 1_000_000), Settings.probe_round),
     )
     if reader.mistakes:
@@ -244,12 +250,18 @@ def _shards(value: str) -> Shards:
     raise ValueError("must look like 0-3/8: shards 0 to 3 of 8 in all, counted from 0")
 
 
-def _models(value: str) -> tuple[str, ...]:
+def _models(known: Collection[str] | None) -> Callable[[str], tuple[str, ...]]:
     """Parse models' names separated by commas; whether there are such models is the catalogue's to say."""
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise ValueError("must be names of models separated by commas, each of them once")
-    return names
+
+    def parse(value: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in value.split(","))
+        if not all(names) or len(set(names)) < len(names):
+            raise ValueError("must be names of models separated by commas, each of them once")
+        if known is not None and (unknown := [name for name in names if name not in known]):
+            raise ValueError(f"names {', '.join(unknown)}: Kinora knows {', '.join(known)}")
+        return names
+
+    return parse
 
 
 def _prices(value: str) -> Mapping[str, Decimal]:

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from bot.errors import SettingsError
-from bot.novita.models import ENCODINGS, catalogue, check_names
+from bot.novita.models import CATALOGUE, ENCODINGS, catalogue
 from bot.settings import DISCORD_API_URL, ImageEncoding, is_loopback, load
 
 GOOD = {"DISCORD_TOKEN": "abc.def.ghi", "NOVITA_API_KEY": "sk_123"}
@@ -203,8 +203,12 @@ def test_models_are_named_once_each(written: str) -> None:
 
 
 def test_an_unknown_model_names_its_variable() -> None:
-    with pytest.raises(SettingsError, match="KINORA_MODELS names kling-1"):
-        check_names(["kling-2.5-turbo-i2v", "kling-1"])
+    environ = {"NOVITA_API_KEY": "k", "KINORA_MODELS": "kling-2.5-turbo-i2v, kling-1"}
+    with pytest.raises(SettingsError) as caught:
+        load(None, environ, models=CATALOGUE)
+    missing, unknown = caught.value.mistakes  # with all the others
+    assert missing.startswith("DISCORD_TOKEN")
+    assert unknown == f"KINORA_MODELS names kling-1: Kinora knows {', '.join(CATALOGUE)}."
 
 
 def test_sound_is_never_shown_for_less_than_its_silence_grew() -> None:

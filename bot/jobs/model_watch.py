@@ -102,7 +102,7 @@ class ModelWatch:
         age = time.time() - float(last or 0)
         if self._round <= int(ended or 0) or 0 <= age < patience:
             return
-        await self._memory.remember(LAST, f"{time.time():.0f}")
+        await self._memory.remember(LAST, str(int(time.time())))  # never a moment that is still to come
         for model in self._offer.configured:
             try:
                 found = await self._novita.probe(model)
@@ -141,7 +141,7 @@ class ModelWatch:
         self._offer.learn(name, served)
         new = await self._memory.claim(_key(name), SERVED if served else GONE)
         if new and not served:
-            self._operator.alert("model_gone")
+            self._operator.alert("model_gone", name)
 
 
 def _key(name: str) -> str:

@@ -80,11 +80,11 @@ class Notifier(Protocol):
 class Operator(Protocol):
     """Whoever keeps the bot running, as far as jobs need them."""
 
-    def alert(self, kind: str) -> None:
-        """Have them told, soon, of a trouble that only they can end; once a day for each kind.
+    def alert(self, kind: str, model: str = "") -> None:
+        """Have them told, soon, of a trouble that only they can end; once a day for each kind and model.
 
         Never raises. `kind` is "token" (Discord refuses it), "key" (Novita does), "message" (Discord
-        takes one of ours in no form), "model_gone", or "probe" (Novita made a task of one).
+        takes one of ours in no form), "model_gone" (the `model`), or "probe" (Novita made a task of one).
         """
 
 

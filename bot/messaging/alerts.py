@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from contextlib import suppress
@@ -35,7 +36,7 @@ class Memory(Protocol):
 
 
 class OwnerAlerts:
-    """The jobs' `Operator`: one direct message to the application's owner for each kind and day (UTC)."""
+    """The jobs' `Operator`: one direct message to the owner for each kind, model and day (UTC)."""
 
     def __init__(self, client: discord.Client, memory: Memory) -> None:
         self._client = client
@@ -43,12 +44,13 @@ class OwnerAlerts:
         self._begun: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def alert(self, kind: str) -> None:
+    def alert(self, kind: str, model: str = "") -> None:
         """Have the owner told, soon; never raises."""
-        if time.monotonic() - self._begun.get(kind, float("-inf")) < AGAIN_SECONDS:
+        what = f"{kind} {model}".strip()
+        if time.monotonic() - self._begun.get(what, float("-inf")) < AGAIN_SECONDS:
             return
-        self._begun[kind] = time.monotonic()
-        task = asyncio.create_task(self._alert(kind))
+        self._begun[what] = time.monotonic()
+        task = asyncio.create_task(self._alert(kind, model, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -58,19 +60,22 @@ class OwnerAlerts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _alert(self, kind: str) -> None:
-        key, today = f"alert {kind}", datetime.now(UTC).date().isoformat()
+    async def _alert(self, kind: str, model: str, what: str) -> None:
+        key, today = f"alert {what}", datetime.now(UTC).date().isoformat()
         claimed = False
         try:
             async with asyncio.timeout(SECONDS):
                 claimed = await self._memory.claim(key, today)
                 if claimed:
-                    await self._send(ALERTS[kind], nonce=f"{kind}-{today}")
-                    log.info("the application's owner was told: %s", kind)
+                    said = texts("").text(ALERTS[kind], model=model)
+                    # Discord takes 25 characters, and two alerts with one nonce for one message.
+                    nonce = hashlib.sha256(f"{what} {today}".encode()).hexdigest()[:25]
+                    await self._send(said, nonce)
+                    log.info("the application's owner was told: %s", what)
         except (KinoraError, TimeoutError) as error:
-            log.warning("the application's owner could not be told: %s (%s)", kind, error or "no answer")
+            log.warning("the application's owner could not be told: %s (%s)", what, error or "no answer")
         except Exception:
-            log.exception("the application's owner could not be told: %s", kind)
+            log.exception("the application's owner could not be told: %s", what)
         else:
             return
         if claimed:  # so that somebody tries again
@@ -78,12 +83,10 @@ class OwnerAlerts:
                 async with asyncio.timeout(SECONDS):
                     await self._memory.remember(key, "")
 
-    async def _send(self, sentence: str, nonce: str) -> None:
+    async def _send(self, said: str, nonce: str) -> None:
         with discord_errors():
             application = await self._client.application_info()
             owner_id = application.team.owner_id if application.team else application.owner.id
             channel = await self._client.http.start_private_message(owner_id or 0)
             target = self._client.get_partial_messageable(int(channel["id"]))
-            await target.send(
-                texts("").text(sentence), nonce=nonce, allowed_mentions=discord.AllowedMentions.none()
-            )
+            await target.send(said, nonce=nonce, allowed_mentions=discord.AllowedMentions.none())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal, get_args
-
-from bot.errors import SettingsError
 
 UNITS_PER_DOLLAR = 10_000
 """Money is counted in 1/10000 USD, the unit of Novita's balance endpoint."""
@@ -128,11 +126,3 @@ def _priced(model: Model, prices: Mapping[str, Decimal]) -> Model:
         grown = sound * silent / model.dollars_per_second
         sound = prices.get(model.name + SOUND, max(sound, grown))
     return replace(model, dollars_per_second=silent, sound_dollars_per_second=sound)
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise `SettingsError` for a model that is configured and in no catalogue."""
-    if unknown := [name for name in names if name not in CATALOGUE]:
-        raise SettingsError(
-            [f"KINORA_MODELS names {', '.join(unknown)}: Kinora knows {', '.join(CATALOGUE)}."]
-        )

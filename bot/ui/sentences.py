@@ -181,8 +181,8 @@ ALERTS: Mapping[str, str] = {
         "brought. That is a bug: its job and Discord's code are in the log, and `/show` brings the video."
     ),
     "model_gone": N_(
-        "Novita does not serve one of the configured models any more, so it cannot be chosen now; the log "
-        "names it. If that is a mistake, check NOVITA_API_URL and KINORA_MODELS."
+        "Novita does not serve the model {model} any more, so it cannot be chosen now. If that is a mistake, "
+        "check NOVITA_API_URL and KINORA_MODELS."
     ),
     "probe": N_(
         "Novita made a task of a request that only asked whether a model is served. It may have been "

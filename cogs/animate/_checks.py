@@ -191,7 +191,7 @@ RULES: Mapping[str, tuple[str, str]] = {
 VIDEOS = frozenset({"MP4", "MOV", "WEBM", "AVI", "MKV", "WebM"})
 
 
-END_IMAGE = N_("About the end image: {message}")
+END_IMAGE = N_("About the end image: {problem}")
 
 
 def image_refusal(rejected: ImageRejected, *, end: bool = False) -> AnyRefusal:
@@ -215,6 +215,6 @@ def image_refusal(rejected: ImageRejected, *, end: bool = False) -> AnyRefusal:
     message, remedy = RULES.get(rule, RULES["corrupt"])
     if end:
         said, inner = message, dict(values)
-        values["message"] = lambda texts: texts.text(said, **inner)
+        values["problem"] = lambda texts: texts.text(said, **inner)
         message = END_IMAGE
     return Refusal(message, remedy, **values)

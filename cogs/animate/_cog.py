@@ -143,6 +143,10 @@ class Animate(commands.Cog):
         except (ImageUnreachable, MediaPoolError) as error:
             log.warning("an image could not be fetched or opened: %s", error)
             raise Refusal(
-                N_("The image could not be fetched from Discord."), N_("Please attach it again."), money=True
+                N_("The end image could not be fetched from Discord.")
+                if end
+                else N_("The image could not be fetched from Discord."),
+                N_("Please attach it again."),
+                money=True,
             ) from None
         return SourceImage(image.url, prepared.format, prepared.changes)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from sandbox.client import Message, Person, Sandbox
-from tests.support.kinora import Kinora, NewKinora
+from tests.support.kinora import ON_SQLITE, Kinora, NewKinora
 from tests.support.steps import an_image, animate, assert_same_video, is_video, job_of, video_in
 
-OLD, STANDARD = "kling-2.5-turbo-i2v", "kling-v3.0-std-i2v"
+OLD, STANDARD, PRO = "kling-2.5-turbo-i2v", "kling-v3.0-std-i2v", "kling-v3.0-pro-i2v"
 INSTEAD = "Render with Kling 3.0 Standard · $0.42"
 
 
@@ -75,3 +75,42 @@ async def test_what_a_model_has_not_is_refused(sandbox: Sandbox, kinora: Kinora,
     refused = await mia.wait_for_message("stills", lambda m: m.ephemeral)
     assert "makes no sound" in refused.text
     assert await sandbox.novita.payments() == []
+
+
+async def choices(mia: Person, focused: str, text: str = "", **form: object) -> dict[object, str]:
+    """Ask for completions, with the rest of the form as it is; give what is said of each value."""
+    offered = await mia.autocomplete("animate", "stills", focused, text, form)
+    return {choice["value"]: choice["name"] for choice in offered}
+
+
+@ON_SQLITE
+async def test_what_is_offered_while_the_form_is_filled_in(kinora: Kinora, mia: Person) -> None:
+    assert await choices(mia, "duration") == {5: "5 s · $0.35", 10: "10 s · $0.70"}
+    standard = await choices(mia, "duration", model=STANDARD, image="0", prompt="A boat")
+    assert list(standard) == list(range(3, 16))
+    assert standard[5] == "5 s · $0.42"
+    assert await choices(mia, "duration", "7", model=STANDARD, sound=True) == {7: "7 s · $0.882"}
+    assert await choices(mia, "duration", "1", model=OLD, sound=True) == {10: "10 s · $0.70"}
+    assert await choices(mia, "duration", "soon", model=STANDARD) == {}
+    assert await choices(mia, "duration", model="no such model") == {5: "5 s · $0.35", 10: "10 s · $0.70"}
+    assert await choices(mia, "model", "PRO", sound=True) == {PRO: "Kling 3.0 Pro · 1080p · $0.168 a second"}
+    assert await choices(mia, "model", "720p") == {STANDARD: "Kling 3.0 Standard · 720p · $0.084 a second"}
+    assert await choices(mia, "model", "*" * 80) == {}
+
+
+@ON_SQLITE
+async def test_with_every_model_gone_nothing_is_offered_or_charged(
+    sandbox: Sandbox, new_kinora: NewKinora, mia: Person
+) -> None:
+    await sandbox.novita.settings(retired=[OLD, STANDARD, PRO])
+    kinora = await new_kinora(KINORA_PROBE_ROUND="1").start()
+    await kinora.wait_for_log("Novita serves no model on offer")
+    assert (await choices(mia, "model"), await choices(mia, "duration")) == ({}, {})
+    files = {"image": ("a.png", an_image())}
+    for model in ({}, {"model": PRO}):
+        run = await mia.run("animate", "stills", {"prompt": "A boat", **model}, files=files)
+        refused = await run.wait_response()
+        assert refused.ephemeral
+        assert "none of the models" in refused.text
+        assert "Nothing was charged" in refused.text
+    assert (await sandbox.novita.payments(), kinora.rows()) == ([], [])

@@ -38,12 +38,16 @@ async def test_a_clean_stop_exits_with_zero(kinora: Kinora) -> None:
 
 @ON_SQLITE
 async def test_a_bad_configuration_exits_with_two_and_names_every_variable(new_kinora: NewKinora) -> None:
-    kinora = new_kinora(
-        DISCORD_TOKEN="", NOVITA_API_KEY=" ", NOVITA_API_URL="novita", KINORA_MAX_RENDERS="many"
-    )
-    await kinora.start(online=False)
+    wrong = {
+        "DISCORD_TOKEN": "",
+        "NOVITA_API_KEY": " ",
+        "NOVITA_API_URL": "novita",
+        "KINORA_MAX_RENDERS": "many",
+        "KINORA_MODELS": "kling-9",
+    }
+    kinora = await new_kinora(**wrong).start(online=False)
     assert await kinora.wait() == 2
-    for name in ("DISCORD_TOKEN", "NOVITA_API_KEY", "NOVITA_API_URL", "KINORA_MAX_RENDERS"):
+    for name in wrong:
         assert any(line.strip().startswith(name) for line in kinora.log)
 
 

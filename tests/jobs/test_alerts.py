@@ -26,6 +26,7 @@ class Account:
 
     def __init__(self, team: int | None = None) -> None:
         self.sent: list[tuple[int, str]] = []
+        self.nonces: set[str] = set()
         self.trouble: list[Exception] = []
         self.http = SimpleNamespace(start_private_message=self._open)
         self._team = team and SimpleNamespace(owner_id=team)
@@ -41,6 +42,7 @@ class Account:
             assert len(options["nonce"]) <= 25
             if self.trouble:
                 raise self.trouble.pop(0)
+            self.nonces.add(options["nonce"])
             self.sent.append((channel_id, content))
 
         return SimpleNamespace(send=send)
@@ -65,6 +67,19 @@ async def test_of_many_processes_one_tells_the_owner(store: Store) -> None:
     processes[0].alert("token")  # another kind
     await settled(*processes)
     assert account.sent[1:] == [(OWNER, ALERTS["token"])]
+
+
+async def test_two_models_that_go_on_one_day_are_two_alerts(store: Store) -> None:
+    account = Account()
+    one, other = process(account, store), process(account, store)
+    for alerts_of in (one, other, one):
+        for model in ("kling-a", "kling-b"):
+            alerts_of.alert("model_gone", model)
+    await settled(one, other)
+    assert sorted(said.partition(" any more")[0] for _, said in account.sent) == [
+        f"Novita does not serve the model {model}" for model in ("kling-a", "kling-b")
+    ]
+    assert len(account.nonces) == 2
 
 
 async def test_a_teams_owner_is_told(store: Store) -> None:

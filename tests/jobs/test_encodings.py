@@ -242,8 +242,7 @@ async def test_the_end_image_goes_the_way_of_the_image(world: World, tmp_path: P
     pictures = [tmp_path / "start", tmp_path / "end"]
     for picture in pictures:
         picture.write_bytes(picture.name.encode())
-    job = await world.standing("accepted")
-    await world.write(job.id, options={"end_image": {"format": "png", "changes": []}})
+    job = await world.standing("accepted", end=True)
     job = await world.store.claim(job.id)
     job, trouble = await _submission(world, way).submit(job, MODEL, pictures)
     assert (job.state, trouble) == (State.RENDERING, None)

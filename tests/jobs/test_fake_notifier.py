@@ -94,6 +94,29 @@ async def test_an_images_address_is_fresh_each_time_and_gone_with_its_card(file:
         await fake.image_url(there.channel_id, there.card_id)
 
 
+@pytest.mark.parametrize("token", [None, "t"])
+async def test_an_end_image_is_there_only_if_the_card_was_given_one(
+    file: Path, tmp_path: Path, token: str | None
+) -> None:
+    fake, end = FakeNotifier(), tmp_path / "end"
+    end.write_bytes(b"the end")
+
+    async def images() -> list[Path]:
+        return [file, end]
+
+    job = a_job(reply_token=token)
+    card_id = (await fake.post_card(job, images)).card_id
+    (card,) = fake.messages
+    assert (card.file, card.end) == (b"file", b"the end")
+    there = job.destination.channel_id
+    start_url, end_url = [await fake.image_url(there, card_id, end=end) for end in (False, True)]
+    assert ("name=end" in start_url, "name=end" in end_url) == (False, True)
+    plain = (await carded(fake, a_job(), file)).destination
+    assert plain.card_id is not None
+    with pytest.raises(PermanentError):
+        await fake.image_url(plain.channel_id, plain.card_id, end=True)
+
+
 async def test_a_video_is_posted_once_and_found_only_where_it_is(file: Path) -> None:
     fake, job = FakeNotifier(), a_job(target_id=20)
     assert await fake.find_video(job) is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
-from bot.domain.job import Charge, State
+from bot.domain.job import Charge, State, rendered_instead
 from bot.errors import AnswerLost, LeaseLost
 from bot.jobs.model_watch import ModelWatch
 from bot.jobs.offer import Offer
@@ -75,7 +76,7 @@ async def test_a_gone_model_leaves_the_choices_of_every_process_and_comes_back()
         assert list(process.offer.choices) == [STANDARD, PRO]
         assert process.offer.default is CATALOGUE[STANDARD]
     await other.watch.probe(0)
-    assert (one.operator.alerts, other.operator.alerts) == (["model_gone"], [])
+    assert (one.operator.alerts, other.operator.alerts) == ([f"model_gone {OLD}"], [])
     prober.answers.clear()
     await other.watch.probe(0)
     await one.watch.look()
@@ -107,7 +108,11 @@ async def test_a_task_ends_probing_until_the_operator_says_otherwise() -> None:
     assert prober.asked == [OLD, OLD, STANDARD, PRO]
 
 
-async def test_processes_that_start_together_probe_once() -> None:
+@pytest.mark.parametrize("moment", [1_000_000.0, 1_000_000.7])
+async def test_processes_that_start_together_probe_once(
+    monkeypatch: pytest.MonkeyPatch, moment: float
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: moment)
     memory, prober = Memory(), Prober()
     for _ in range(3):
         await Process(memory, prober).watch.probe(60)
@@ -158,6 +163,26 @@ async def test_a_refused_path_takes_the_model_from_the_choices(world: World) -> 
     assert job.outcome.problem == "retired"
     assert offer.is_gone(OLD)
     assert offer.heard == {OLD: False}
+
+
+@pytest.mark.parametrize("other", [PRO, OLD])
+async def test_what_is_rendered_instead_keeps_what_its_model_has(world: World, other: str) -> None:
+    offer = Offer(CATALOGUE, [other, STANDARD])
+    offer.learn(STANDARD, served=False)
+    job = await world.standing("accepted", end=True, model=STANDARD)
+    job = await world.run(job, world.runner(models=offer))
+    found = offer.successor(job)
+    assert found is not None
+    new = rendered_instead(job, found.request, end_image=found.model.end_image)
+    await world.store.render_instead(job.id, new)
+    new = await world.run(new, world.runner(models=offer))
+    assert (new.state, new.request.model) == (State.DELIVERED, other)
+    old_card = f"bytes of https://cdn.invalid/{job.destination.card_id}?".encode()
+    assert all(image.startswith(old_card) for image in world.novita.images)
+    ends = [image.endswith(b"&name=end") for image in world.novita.images]
+    assert ends == ([False, True] if found.model.end_image else [False])
+    (card,) = world.notifier.of(new.id, "card")
+    assert bool(card.end) is found.model.end_image
 
 
 async def test_of_two_presses_one_makes_a_job(store: Store) -> None:

@@ -2330,4 +2330,70 @@ _mutant(
     "tests/e2e/test_models.py::test_one_click_renders_with_what_is_on_offer_once",
 )
 
+_ENDS = "tests/e2e/test_end_image.py::"
+_mutant(
+    "bot/jobs/job_images.py",
+    "end-image-lost-in-a-crash",
+    "After a crash the end image is fetched from the card, and is not the first image again.",
+    "url = await self._notifier.image_url(there.channel_id, there.card_id, end=end)",
+    "url = await self._notifier.image_url(there.channel_id, there.card_id)",
+    _ENDS + "test_after_a_crash_both_images_are_fetched_from_the_card",
+)
+_mutant(
+    "bot/domain/job.py",
+    "end-images-address-kept",
+    "What opened the command's end image is not kept once the card stands.",
+    '"end_image": {**end, "url": None}}',
+    '"end_image": end}',
+    _ENDS + "test_after_a_crash_both_images_are_fetched_from_the_card",
+)
+_mutant(
+    "bot/jobs/submission.py",
+    "end-image-without-an-address",
+    "Each encoding, an address too, takes both images.",
+    "ends = [False, True] if job.end_source else [False]",
+    "ends = [False, False] if job.end_source else [False]",
+    _ENDS + "test_both_go_as_the_cards_own_addresses",
+)
+_mutant(
+    "cogs/animate/_checks.py",
+    "bad-end-image-unnamed",
+    "A refusal says that it is about the end image.",
+    "        message = END_IMAGE",
+    "        message = message",
+    _ENDS + "test_an_end_image_that_cannot_be_is_refused_by_its_name",
+)
+_mutant(
+    "cogs/animate/_cog.py",
+    "durations-at-the-price-of-silence",
+    "A price that is offered includes sound.",
+    "return _choices.durations(model, str(typed), texts(str(interaction.locale)), sound=sound)",
+    "return _choices.durations(model, str(typed), texts(str(interaction.locale)), sound=False)",
+    "tests/e2e/test_models.py::test_what_is_offered_while_the_form_is_filled_in",
+)
+_mutant(
+    "bot/messaging/alerts.py",
+    "one-alert-for-all-models",
+    "The owner is told of each model that is gone.",
+    'what = f"{kind} {model}".strip()',
+    "what = kind",
+    "tests/jobs/test_alerts.py::test_two_models_that_go_on_one_day_are_two_alerts",
+)
+_mutant(
+    "bot/domain/job.py",
+    "end-image-for-a-model-without",
+    "A model that makes no end image is sent none.",
+    'dropped = {"sound"} if end_image else {"sound", "end_image"}',
+    'dropped = {"sound"}',
+    _OFFER + "test_what_is_rendered_instead_keeps_what_its_model_has",
+)
+_mutant(
+    "bot/jobs/model_watch.py",
+    "probed-by-each-that-starts",
+    "Processes that start together probe once.",
+    "str(int(time.time()))",
+    'f"{time.time():.0f}"',
+    _OFFER + "test_processes_that_start_together_probe_once",
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(_MUTANTS)

@@ -21,7 +21,7 @@ Kind = Literal["card", "video", "verdict", "reply"]
 
 @dataclass(frozen=True)
 class Posted:
-    """One message: `says` is which end a verdict tells of, `file` what is attached."""
+    """One message: `says` is which end a verdict tells of, `file` what is attached, `end` the end image."""
 
     id: int
     channel_id: int
@@ -29,6 +29,7 @@ class Posted:
     job_id: str
     says: str = ""
     file: bytes = b""
+    end: bytes = b""
 
 
 class FakeNotifier:
@@ -111,27 +112,30 @@ class FakeNotifier:
             there = job.destination
             card_id = there.card_id
             if card_id is None:
-                card_id = await self._make_card(job, (await images())[0].read_bytes())
+                card_id = await self._make_card(job, *(image.read_bytes() for image in await images()))
             threads = there.wants_thread and there.channel_id not in self.without_threads
             return PostedCard(card_id, card_id if threads else there.channel_id)
 
-    async def _make_card(self, job: Job, file: bytes) -> int:
+    async def _make_card(self, job: Job, file: bytes, end: bytes = b"") -> int:
         token, channel_id = job.requester.reply_token, job.destination.channel_id
         if token is not None and token not in self.dead_tokens:
             # An edit: repeating it changes nothing.
             message_id = self._replies.setdefault(token, next(self._ids))
             self.messages = [message for message in self.messages if message.id != message_id]
-            self.messages.append(Posted(message_id, channel_id, "card", job.id, file=file))
+            self.messages.append(Posted(message_id, channel_id, "card", job.id, file=file, end=end))
         else:
-            found = self._find(channel_id, job, "card") or self._post(channel_id, job, "card", file=file)
-            message_id = found.id
+            found = self._find(channel_id, job, "card")
+            message_id = (found or self._post(channel_id, job, "card", file=file, end=end)).id
         await self.journal.note("card")
         return message_id
 
     async def image_url(self, channel_id: int, message_id: int, *, end: bool = False) -> str:
         """Sign a fresh address for the image that a card carries."""
         async with self._step("image_url"):
-            signed = self._sign(self._read(channel_id, message_id), "the card's image was removed")
+            card = self._read(channel_id, message_id)
+            if end and card is not None and not card.end:
+                card = None
+            signed = self._sign(card, "the card's image was removed")
             return f"{signed}&name=end" if end else signed
 
     def update_card(self, job: Job, stage: Stage) -> None:
@@ -228,11 +232,13 @@ class FakeNotifier:
                 self._lost[method] -= 1
                 raise TemporaryError("Discord's answer was lost")
 
-    def _post(self, place_id: int, job: Job, kind: Kind, *, says: str = "", file: bytes = b"") -> Posted:
+    def _post(
+        self, place_id: int, job: Job, kind: Kind, *, says: str = "", file: bytes = b"", end: bytes = b""
+    ) -> Posted:
         if place_id in self._closed:
             self.refusals.append(place_id)
             raise self._closed[place_id]
-        posted = Posted(next(self._ids), place_id, kind, job.id, says, file)
+        posted = Posted(next(self._ids), place_id, kind, job.id, says, file, end)
         self.messages.append(posted)
         return posted
 
@@ -268,6 +274,6 @@ class FakeOperator:
     def __init__(self) -> None:
         self.alerts: list[str] = []
 
-    def alert(self, kind: str) -> None:
+    def alert(self, kind: str, model: str = "") -> None:
         """Take note."""
-        self.alerts.append(kind)
+        self.alerts.append(f"{kind} {model}".strip())

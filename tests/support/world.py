@@ -113,15 +113,20 @@ class World:
         }
         return await self.store.accept(a_job(**plain | changes))
 
-    async def standing(self, state: str, **changes: Any) -> Job:
-        """Have a job whose card and thread stand, and that an earlier process left in some state."""
+    async def standing(self, state: str, *, end: bool = False, **changes: Any) -> Job:
+        """Have a job whose card and thread stand, and that an earlier process left in some state.
+
+        With `end`, its card has an end image too.
+        """
         job = await self.accept(reply_token=None, source_url=None)
-        posted = await self.notifier.post_card(job, self._an_image)
+        posted = await self.notifier.post_card(job, self._two_images if end else self._an_image)
         values = {"state": state, "card_id": posted.card_id, "target_id": posted.target_id, "queued_at": 1.0}
         if state != "accepted":
             values |= {"task_id": "task-1", "submitted_at": self.clock.now}
         if state in ("rendered", "delivered"):
             values |= {"video_url": "https://novita.invalid/early.mp4", "charge": "paid"}
+        if end:
+            values |= {"options": {"end_image": {"format": "png", "changes": []}}}
         await self.write(job.id, **values | changes)
         self.journal.entries.clear()
         return await self.row(job.id)
@@ -130,6 +135,9 @@ class World:
         path = self.folder / "somebody's image"
         path.write_bytes(b"an image")
         return [path]
+
+    async def _two_images(self) -> list[Path]:
+        return await self._an_image() * 2
 
     async def run(self, job: Job, runner: JobRunner | None = None) -> Job:
         """Run a job in a new process, or in that of `runner`; return how it stands then."""
