@@ -32,8 +32,12 @@ ON_POSTGRES_ONLY = ("tests/scale/", "tests/e2e/test_database_away.py")
 
 def pytest_configure() -> None:
     """Keep files in memory where there is room: hundreds of ledgers wait for their disk at every commit."""
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    if _has_room():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _has_room() -> bool:
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -68,7 +72,9 @@ def postgres() -> Iterator[Postgres]:
     Not in pytest's own folder: for root, the server runs as somebody else, whom the next pytest shuts out.
     """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:12]
-    server = Postgres(Path(tempfile.gettempdir()) / f"kinora-postgres-{run}")
+    # In memory where there is room: each test's database is hundreds of files, made and removed.
+    folder = MEMORY if _has_room() else Path(tempfile.gettempdir())
+    server = Postgres(folder / f"kinora-postgres-{run}")
     yield server
     server.close()
 

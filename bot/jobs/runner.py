@@ -151,7 +151,8 @@ class JobRunner:
             return await self._store.fail(job, "model_unknown", name)
         try:
             job = await self._post_card(job, model)
-            job = await self._wait_for_turn(job)
+            if not offer.is_gone(name):  # else it need not wait to be told so
+                job = await self._wait_for_turn(job)
             if offer.is_gone(name):
                 return await self._store.fail(job, "retired", "known from before")
             if self._outdated:  # found so before: its image need not come for what the payment will refuse

@@ -241,8 +241,7 @@ class RenderInstead(JobButton, action="instead"):
 
     @classmethod
     def label(cls, job: Job, texts: Texts, successor: Successor | None) -> str:
-        if successor is None:
-            raise ValueError("there is nothing to render with")
+        assert successor is not None  # noqa: S101  # `is_for` says so
         price = texts.money(successor.request.price)
         return texts.text(N_("Render with {model} · {price}"), model=successor.model.title, price=price)
 

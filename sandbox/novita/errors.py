@@ -48,7 +48,10 @@ _REASON_BY_STATUS = {
 
 
 class NovitaError(Exception):
-    """A refusal in Novita's words: `reason` decides the status unless one is given; "": it names none."""
+    """A refusal in Novita's words: `reason` decides the status unless one is given.
+
+    `bare`: the body has no reason, nor metadata.
+    """
 
     def __init__(
         self,
@@ -58,9 +61,11 @@ class NovitaError(Exception):
         status: int | None = None,
         metadata: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        bare: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.bare = bare
         self.message = message
         self.status = status or STATUS[reason]
         self.metadata = metadata or {}
@@ -74,7 +79,7 @@ class NovitaError(Exception):
             "message": self.message,
             "metadata": self.metadata,
         }
-        if not self.reason:
+        if self.bare:
             body = {"code": self.status, "message": self.message}
         return json_response(body, status=self.status, headers=self.headers)
 

@@ -151,7 +151,7 @@ class Novita:
     def _not_found(self, request: web.Request) -> NovitaError:
         if self.settings.retired_form == "api_not_found":
             return NovitaError("API_NOT_FOUND", f"no such API: {request.path}")
-        return NovitaError("", "route not found", status=404)
+        return NovitaError("", "route not found", status=404, bare=True)
 
     def _limit_rate(self, model: Model) -> None:
         limit = self.settings.requests_per_minute

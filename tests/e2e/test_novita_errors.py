@@ -38,8 +38,9 @@ REFUSALS = {
     "NEED_REAL_NAME_VERIFY": ("not your fault", "check NOVITA_API_KEY"),
     "BILLING_BALANCE_NOT_ENOUGH": ("out of funds", "top it up"),
     "NOT_ENOUGH_BALANCE": ("out of funds", "top it up"),
-    "API_NOT_FOUND": ("Choose **Kling 3.0 Standard** instead", "kling-v3.0-std-i2v"),
-    "FUSION_MODEL_NOT_FOUND": ("Choose **Kling 3.0 Standard** instead", "kling-v3.0-std-i2v"),
+    "API_NOT_FOUND": ("Render with Kling 3.0 Standard · $0.42", "kling-v3.0-std-i2v"),
+    # The default by now: the one before is known to be gone.
+    "FUSION_MODEL_NOT_FOUND": ("Render with Kling 3.0 Pro · $0.56", "people can choose"),
 }
 
 

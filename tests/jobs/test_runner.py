@@ -64,7 +64,7 @@ async def test_each_thing_is_written_down_before_the_next_is_done(world: World) 
         "image",
         "card",
         "post_card",
-        "row: card_id queued_at reply_token source_url target_id",
+        "row: card_id options queued_at reply_token source_url target_id",
         "turn",
         "row: submitting",  # before the request
         "arrived",

@@ -109,7 +109,9 @@ def test_a_jpeg_comes_out_as_if_nothing_had_been_put_in(
         # Behind JFIF's, which is the first if there is one.
         parts.insert(2 + where % (len(parts) - 2), b"\xff" * fill + segment(marker, body))
     found = bare("jpeg", b"".join(parts) + behind)
-    assert found == strip.Bare(BASES[name], hidden=True)
+    assert found.data == BASES[name]
+    if behind or any(body for _, (_, body), _ in put_in):  # an empty comment tells nothing
+        assert found.hidden
 
 
 @given(

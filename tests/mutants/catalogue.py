@@ -1999,8 +1999,8 @@ _mutant(
     "bot/messaging/editor.py",
     "withheld-image-on-card",
     "The image that content rules refused comes off the card.",
-    "await self._message.edit(embed=embed, attachments=[])",
-    "await self._message.edit(embed=embed)",
+    '{"attachments": []} if self._bare else {}',
+    "{}",
     POSTING + "test_without_either_the_card_is_all",
 )
 _mutant(
@@ -2248,8 +2248,8 @@ _mutant(
     FILE,
     "erasure-not-begun",
     "Dead tokens leave the file while the bot runs.",
-    ", Erasure(database).run()]",
-    "]",
+    "background += [Erasure(database).run(), ",
+    "background += [",
     "tests/e2e/test_secrets.py",
 )
 _mutant(

@@ -21,8 +21,9 @@ from bot.client import Kinora
 from bot.domain.job import Job
 from bot.domain.request import InteractionRecord
 from bot.jobs.interactions import Ask
+from bot.jobs.offer import Offer
 from bot.jobs.service import JobService
-from bot.novita.models import CATALOGUE, DEFAULT_MODEL
+from bot.novita.models import CATALOGUE
 
 Payload = dict[str, Any]
 MIA, CHANNEL, GUILD, APPLICATION = 42, 7, 8, 9
@@ -56,8 +57,7 @@ class FakeJobs:
     """As much of a job service as the tests need; `trouble` is raised by whatever looks for a job."""
 
     def __init__(self) -> None:
-        self.models = CATALOGUE
-        self.default_model = CATALOGUE[DEFAULT_MODEL]
+        self.models = Offer(CATALOGUE)
         self.interactions = FakeInteractions()
         self.jobs: dict[str, Job] = {}
         self.trouble: Exception | None = None

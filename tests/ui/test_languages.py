@@ -134,7 +134,7 @@ class Channel:
     def get_partial_message(self, message_id: int) -> Channel:
         return self
 
-    async def edit(self, *, embed: discord.Embed) -> None:
+    async def edit(self, *, embed: discord.Embed, view: discord.ui.View | None) -> None:
         await self.edited.put(embed)
 
     async def history(self, limit: int) -> Any:
@@ -194,7 +194,7 @@ class Jobs(FakeJobs):
         self.accepted: list[tuple[Job, InteractionRecord]] = []
         self.replied: list[Reply] = []
 
-    async def prepare_image(self, job_id: str, url: str, model: Any) -> PreparedImage:
+    async def prepare_image(self, job_id: str, url: str, model: Any, *, end: bool = False) -> PreparedImage:
         return PreparedImage(Path("image"), "jpeg", 640, 480, 1, ())
 
     async def accept(self, job: Job, interaction: InteractionRecord) -> None:
