@@ -81,7 +81,7 @@ class Offer(Mapping[str, Model]):
         self._gone = self._gone - {name} if served else self._gone | {name}
         default = self.default
         if served:
-            log.info("model %s: Novita serves it (again), it is on offer", name)
+            log.info("model %s: Novita serves it again, so it is on offer", name)
         elif default is not None:
             log.warning("model %s: Novita does not serve it any more; the default is %s", name, default.name)
         else:

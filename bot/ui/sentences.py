@@ -116,6 +116,7 @@ PROBLEMS: Mapping[str, str] = {
     "key": N_("Kinora's access to Novita is not in order. That is not your fault: its operator has to act."),
     "funds": N_("Kinora's Novita account is out of funds. That is not your fault: its operator has to act."),
     "retired": N_("Novita no longer offers {model}. Please choose another model."),
+    "retired_and_replaced": N_("Novita no longer offers {model}."),
     "provider": N_(
         "Novita had a problem of its own ({reason}). That is not your fault. Please try again later."
     ),
@@ -145,8 +146,8 @@ PROBLEMS: Mapping[str, str] = {
         "**Is the video there?** If not, `/show {job}` brings it; Kinora does not post it twice on its own."
     ),
     "unconfirmed": N_(
-        "The connection to Novita broke at the moment the render was submitted, so nobody can tell whether "
-        "it was taken and paid. Kinora does not submit it again on its own: you decide."
+        "Novita's answer was lost at the moment the render was submitted, so nobody can tell whether it was "
+        "taken and paid. Kinora does not submit it again on its own: you decide."
     ),
 }
 REASONS: Mapping[str, str] = {
@@ -173,7 +174,8 @@ ALERTS: Mapping[str, str] = {
         "from the developer portal and restart Kinora."
     ),
     "key": N_(
-        "Novita refuses Kinora's key: nothing new is rendered, and what is paid waits until that is mended. "
+        "Novita refuses Kinora's key, for one model or for all: what it is refused for is not rendered, and "
+        "what is paid waits until that is mended. "
         "Check NOVITA_API_KEY and the account's rights in Novita's console."
     ),
     "message": N_(
@@ -201,6 +203,8 @@ def ending(job: Job, texts: Texts) -> str:
     model = CATALOGUE.get(job.request.model)
     if problem == "task_failed" and not reason:
         problem = "task_failed_silently"
+    if problem == "retired" and outcome.again_as:
+        problem = "retired_and_replaced"
     precise = REASONS.get(name) if problem in ("input", "moderation") else None
     sentences = [
         texts.text(

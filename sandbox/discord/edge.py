@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sandbox.discord.world import World
+from sandbox.journal import FAULT
 
 WINDOW = 600.0
 INVALID = (401, 403, 429)
@@ -74,6 +75,7 @@ def edge_middleware(world: Callable[[], World], edge: Callable[[], Edge]) -> Cal
         if not request.path.startswith("/api"):
             return await handler(request)
         if page := edge().refusal(world()):
+            request[FAULT] = "ban"  # an edge's page keeps to no document of Discord's
             await request.release()
             return page
         answer = await handler(request)

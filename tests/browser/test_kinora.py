@@ -196,3 +196,11 @@ async def test_an_order_in_doubt_may_be_let_go(demo: Sandbox, open_page: OpenPag
     await page.locator("#chat .embed", has_text="Let go.").wait_for()
     assert await page.get_by_role("button", name="Render again").count() == 0
     assert len(await demo.novita.payments()) == 1
+
+
+async def test_a_refused_prompt_is_left_on_nobody_elses_page(demo: Sandbox, open_page: OpenPage) -> None:
+    mia, rosa = await open_page(demo), await open_page(demo, "rosa")
+    await animate(mia, PICTURE, "A forbidden-sandbox-word boat")
+    await mia.locator(".ephemeral", has_text="content rules refused the prompt").wait_for(timeout=60_000)
+    await rosa.locator(".thread-box .thread-name", has_text="Kinora ").wait_for()
+    assert await rosa.get_by_text("forbidden-sandbox-word").count() == 0

@@ -15,13 +15,14 @@ from tests.support.steps import an_image, animate, assert_same_video, card_says,
 
 @ON_SQLITE
 @pytest.mark.parametrize(
-    ("kind", "status", "reason"),
-    [("error", 403, "ACCESS_DENY"), ("html", 403, "")],
+    "world",
+    [{"balance_forbidden": True}, {"edge_status": 403, "edge_on": "balance"}],
+    ids=str,
 )
 async def test_a_balance_page_that_may_not_be_seen_is_only_a_warning(
-    sandbox: Sandbox, new_kinora: NewKinora, kind: str, status: int, reason: str
+    sandbox: Sandbox, new_kinora: NewKinora, world: dict[str, Any]
 ) -> None:
-    await sandbox.faults.add("novita", kind, path="/balance/", status=status, reason=reason, times=0)
+    await sandbox.novita.settings(**world)
     kinora = await new_kinora().start(online=False)
     await kinora.wait_for_log("key: not checked")
     await kinora.wait_for_log("token: fine")

@@ -71,7 +71,7 @@ function messageCame(store, data, event) {
   if (store.messages.has(message.channel_id)) store.messages.get(message.channel_id).set(message.id, message);
   else if (THREADS.includes(message.channel_type)) store.loadMessages(message.channel_id).catch(() => {}); // its last words show
   answered(store, message);
-  count(store, message.channel_id, 1);
+  if (!message.ephemeral) count(store, message.channel_id, 1);
   notice(store, message);
   store.emit("messages", { channelId: message.channel_id, message });
 }
@@ -87,8 +87,9 @@ function messageChanged(store, data, event) {
 }
 
 function messageGone(store, data) {
-  store.messages.get(data.channel_id)?.delete(data.id);
-  count(store, data.channel_id, -1);
+  const known = store.messages.get(data.channel_id);
+  if (!known?.get(data.id)?.ephemeral) count(store, data.channel_id, -1);
+  known?.delete(data.id);
   store.emit("messages", { channelId: data.channel_id, gone: data.id });
 }
 

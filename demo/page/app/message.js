@@ -154,7 +154,7 @@ function threadBox(told, context) {
 
 function lastInThread(thread, { store, names }) {
   if (!thread.message_count) return "There are no recent messages in this thread.";
-  const last = [...(store.messages.get(thread.id)?.values() ?? [])].at(-1);
+  const last = [...(store.messages.get(thread.id)?.values() ?? [])].filter((message) => !message.ephemeral).at(-1);
   const at = thread.last_message_id && ago(madeAt(last?.id ?? thread.last_message_id));
   if (!last) return at;
   const words = last.content ? inlineMarkdown(last.content.split("\n")[0].slice(0, 100), names) : "Click to see attachment";

@@ -25,7 +25,7 @@ export class MessageList {
     this.element.addEventListener("pointerdown", () => (this.pressed = true));
     for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => this.released());
     store.on("messages", (change) => this.changed(change));
-    store.on("unread", () => this.redrawThreads());
+    store.on("unread places", () => this.redrawThreads());
   }
 
   distance() {

@@ -36,7 +36,7 @@ function listed(name, sentence, key, model) {
 function encoding(name, sentence, way) {
   return {
     name,
-    sentence,
+    sentence: `${sentence} Kinora tries each way until one has worked for a model, and keeps to that.`,
     set: ({ novita }) => api.patch("/novita/settings", { encodings: Object.fromEntries(Object.keys(novita.encodings).map((model) => [model, [way]])) }),
     unset: () => api.patch("/novita/settings", { encodings: {} }),
     tell: ({ novita }) => novita.encodings && Object.values(novita.encodings).every((ways) => ways.length === 1 && ways[0] === way),
