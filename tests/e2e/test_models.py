@@ -21,6 +21,7 @@ def button(message: Message) -> str:
     return found
 
 
+@ON_SQLITE  # with others on its database, a process that starts is spared a probe for a minute
 async def test_a_gone_model_leaves_the_choices_and_comes_back(
     sandbox: Sandbox, new_kinora: NewKinora, mia: Person
 ) -> None:
