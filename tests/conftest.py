@@ -26,7 +26,11 @@ MEMORY = Path("/dev/shm")  # noqa: S108 — only pytest's own folder goes there,
 ROOM = 4 * 2**30
 ON_BOTH = ("tests/e2e/", "tests/reliability/", "tests/upgrades/")
 ENGINES = ("sqlite", "postgres")
-ON_THE_WIRE = ("tests/reliability/test_faults.py", "tests/reliability/test_wrong_answers.py")
+ON_THE_WIRE = (
+    *("tests/reliability/test_faults.py", "tests/reliability/test_wrong_answers.py"),
+    *("tests/e2e/test_novita_errors.py", "tests/e2e/test_every_answer.py", "tests/e2e/test_arrives.py"),
+)
+"""What goes wrong at Discord or Novita, and leaves the database out: each on one engine."""
 ON_POSTGRES_ONLY = ("tests/scale/", "tests/e2e/test_database_away.py")
 
 
