@@ -16,7 +16,7 @@ from bot.errors import SettingsError
 
 T = TypeVar("T")
 ImageEncoding = Literal["base64", "data_uri", "url"]
-"""How an image is put into the request to Novita; the same as `Encoding` in `bot.novita.models`."""
+"""How an image is put into the request to Novita."""
 
 DISCORD_API_URL = "https://discord.com/api/v10"
 SECRETS = ("DISCORD_TOKEN", "NOVITA_API_KEY", "DATABASE_URL")

@@ -8,10 +8,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, get_args
 
+from bot.settings import ImageEncoding
+
 UNITS_PER_DOLLAR = 10_000
 """Money is counted in 1/10000 USD, the unit of Novita's balance endpoint."""
 
-Encoding = Literal["base64", "data_uri", "url"]
+Encoding = ImageEncoding
 """How an image is put into the request: bare base64, a data URI, or an https address to fetch it from."""
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 

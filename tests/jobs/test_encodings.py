@@ -13,6 +13,7 @@ from bot.jobs.submission import Submission
 from bot.novita.codec import Kind, Problem, Repeat
 from bot.novita.models import CATALOGUE, Encoding
 from bot.store.coordination import Coordination
+from tests.support.memory import Remembered
 from tests.support.novita import SubmitAnswer
 from tests.support.world import World
 
@@ -38,26 +39,11 @@ def requests(world: World) -> list[str]:
     return [entry.removeprefix("row: ") for entry in world.journal.done if entry in kept]
 
 
-class Memory:
-    """What is remembered, in memory."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-
-    async def recall(self, key: str) -> str:
-        """Return what was remembered."""
-        return self.texts.get(key, "")
-
-    async def remember(self, key: str, text: str) -> None:
-        """Remember something."""
-        self.texts[key] = text
-
-
 # --- which is next ------------------------------------------------------------------------------------------
 
 
 async def test_until_one_has_worked_they_come_in_the_models_order() -> None:
-    encodings = Encodings(Memory(), {})
+    encodings = Encodings(Remembered(), {})
     for model in CATALOGUE.values():
         tried: list[Encoding] = []
         while (way := await encodings.next(model, tried)) is not None:
@@ -67,7 +53,7 @@ async def test_until_one_has_worked_they_come_in_the_models_order() -> None:
 
 
 async def test_once_one_has_worked_it_is_the_only_one_for_its_model_and_for_every_process() -> None:
-    memory = Memory()
+    memory = Remembered()
     await Encodings(memory, {}).worked(MODEL, "url")
     others = Encodings(memory, {})
     assert await others.next(MODEL, ()) == "url"
@@ -77,7 +63,7 @@ async def test_once_one_has_worked_it_is_the_only_one_for_its_model_and_for_ever
 
 
 async def test_the_operators_choice_is_the_only_one_whatever_has_worked() -> None:
-    memory = Memory()
+    memory = Remembered()
     await Encodings(memory, {}).worked(MODEL, "url")
     encodings = Encodings(memory, {MODEL.name: "data_uri"})
     assert await encodings.next(MODEL, ()) == "data_uri"
@@ -85,7 +71,7 @@ async def test_the_operators_choice_is_the_only_one_whatever_has_worked() -> Non
 
 
 async def test_what_only_a_newer_version_knows_is_as_good_as_nothing() -> None:
-    memory = Memory()
+    memory = Remembered()
     await Encodings(memory, {}).worked(MODEL, "url")
     memory.texts = dict.fromkeys(memory.texts, "pigeon")
     assert await Encodings(memory, {}).next(MODEL, ()) == "base64"
@@ -256,5 +242,5 @@ async def test_the_end_image_goes_the_way_of_the_image(world: World, tmp_path: P
 
 
 def _submission(world: World, way: Encoding) -> Submission:
-    encodings = Encodings(Memory(), {MODEL.name: way})
+    encodings = Encodings(Remembered(), {MODEL.name: way})
     return Submission(world.store, world.novita, world.notifier, world.operator, encodings)

@@ -15,6 +15,7 @@ from bot.jobs.offer import Offer
 from bot.novita.codec import Kind, Probed, Problem, Repeat
 from bot.novita.models import CATALOGUE, Model
 from tests.support.jobs import Store, a_job
+from tests.support.memory import Remembered
 from tests.support.notifier import FakeOperator
 from tests.support.world import World
 
@@ -22,17 +23,8 @@ OLD, STANDARD, PRO = "kling-2.5-turbo-i2v", "kling-v3.0-std-i2v", "kling-v3.0-pr
 RETIRED = Problem(Kind.RETIRED, Repeat.NO, "route not found", 404)
 
 
-class Memory:
+class Memory(Remembered):
     """What all processes remember, in memory."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-
-    async def recall(self, key: str) -> str:
-        return self.texts.get(key, "")
-
-    async def remember(self, key: str, text: str) -> None:
-        self.texts[key] = text
 
     async def claim(self, key: str, text: str) -> bool:
         new = self.texts.get(key, "").partition(" ")[0] != text
