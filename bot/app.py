@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,7 @@ from bot import hardening
 from bot.client import Kinora, client_for
 from bot.engines.local import LocalEngine
 from bot.engines.postgres import PostgresEngine, make_queue
-from bot.errors import AnswerLost, SettingsError, StartupError
+from bot.errors import AnswerLost, StartupError
 from bot.files.download import Downloader
 from bot.files.images import Images
 from bot.files.videos import Videos
@@ -41,7 +40,7 @@ from bot.messaging.lost import LostCommands
 from bot.messaging.publisher import Publisher
 from bot.novita.client import NovitaClient
 from bot.novita.codec import Kind, Problem
-from bot.novita.models import UNITS_PER_DOLLAR, Encoding, Model, catalogue
+from bot.novita.models import UNITS_PER_DOLLAR, catalogue
 from bot.settings import Settings
 from bot.store.coordination import Coordination
 from bot.store.database import Database
@@ -107,9 +106,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
 
     The job service is put into `services` once it has its parts.
     """
-    priced = catalogue(settings.prices)
-    chosen_encodings = _of_known_models(settings.image_encodings, priced)
-    models = Offer(priced, settings.models)
+    models = Offer(catalogue(settings.prices), settings.models)
     database = Database(settings.database_url)
     stack.push_async_callback(database.close)
     await database.open()
@@ -150,7 +147,7 @@ async def _serve(settings: Settings, role: Role, stack: AsyncExitStack, services
     )
     await watch.look()
     config = RunnerConfig(models, settings.poll_seconds, settings.render_timeout)
-    encodings = Encodings(coordination, chosen_encodings)
+    encodings = Encodings(coordination, settings.image_encodings)
     submission = Submission(store, novita, publisher, alerts, encodings)
     runner = JobRunner(store, novita, publisher, alerts, submission, images, videos, admission, config)
     engine = _engine(settings, role, database, store, runner)
@@ -180,15 +177,6 @@ def _engine(settings: Settings, role: Role, database: Database, store: JobStore,
         works = role is not Role.GATEWAY
         return PostgresEngine(database, store, runner, settings.database_url, works=works)
     return LocalEngine(store, runner)
-
-
-def _of_known_models(chosen: Mapping[str, Encoding], models: Mapping[str, Model]) -> Mapping[str, Encoding]:
-    """Return the operator's encodings; raises `SettingsError` when one is for no model there is."""
-    if unknown := sorted(chosen.keys() - models.keys()):
-        raise SettingsError(
-            [f"KINORA_IMAGE_ENCODINGS names {name}: there is {', '.join(models)}." for name in unknown]
-        )
-    return chosen
 
 
 async def _check_key(novita: NovitaClient) -> None:

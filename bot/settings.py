@@ -113,7 +113,7 @@ def load(
         render_timeout=60
         * reader.read("KINORA_RENDER_TIMEOUT_MINUTES", _number(0.01, 24 * 60), Settings.render_timeout / 60),
         prices=reader.read("KINORA_PRICES", _prices, {}),
-        image_encodings=reader.read("KINORA_IMAGE_ENCODINGS", _image_encodings, {}),
+        image_encodings=reader.read("KINORA_IMAGE_ENCODINGS", _image_encodings(models), {}),
         models=reader.read("KINORA_MODELS", _models(models), Settings.models),
         probe_round=reader.read("KINORA_PROBE_ROUND", _whole(0, 1_000_000), Settings.probe_round),
     )
@@ -257,8 +257,7 @@ def _models(known: Collection[str] | None) -> Callable[[str], tuple[str, ...]]:
         names = tuple(name.strip() for name in value.split(","))
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("must be names of models separated by commas, each of them once")
-        if known is not None and (unknown := [name for name in names if name not in known]):
-            raise ValueError(f"names {', '.join(unknown)}: Kinora knows {', '.join(known)}")
+        _check_known(names, known)
         return names
 
     return parse
@@ -278,15 +277,27 @@ def _prices(value: str) -> Mapping[str, Decimal]:
     return prices
 
 
-def _image_encodings(value: str) -> Mapping[str, ImageEncoding]:
-    """Parse `model=encoding` pairs separated by commas, each model once."""
-    chosen: dict[str, ImageEncoding] = {}
-    for pair in value.split(","):
-        model, _, name = (part.strip() for part in pair.partition("="))
-        encoding = next((way for way in get_args(ImageEncoding) if way == name), None)
-        if not model or encoding is None:
-            raise ValueError("must be pairs such as kling-2.5-turbo-i2v=base64, with base64, data_uri or url")
-        if model in chosen:
-            raise ValueError(f"names {model} twice")
-        chosen[model] = encoding
-    return chosen
+def _image_encodings(known: Collection[str] | None) -> Callable[[str], Mapping[str, ImageEncoding]]:
+    """Parse `model=encoding` pairs separated by commas, each model once, and one of the `known`."""
+
+    def parse(value: str) -> Mapping[str, ImageEncoding]:
+        chosen: dict[str, ImageEncoding] = {}
+        for pair in value.split(","):
+            model, _, name = (part.strip() for part in pair.partition("="))
+            encoding = next((way for way in get_args(ImageEncoding) if way == name), None)
+            if not model or encoding is None:
+                raise ValueError(
+                    "must be pairs such as kling-2.5-turbo-i2v=base64, with base64, data_uri or url"
+                )
+            if model in chosen:
+                raise ValueError(f"names {model} twice")
+            chosen[model] = encoding
+        _check_known(chosen, known)
+        return chosen
+
+    return parse
+
+
+def _check_known(names: Collection[str], known: Collection[str] | None) -> None:
+    if known is not None and (unknown := [name for name in names if name not in known]):
+        raise ValueError(f"names {', '.join(unknown)}: Kinora knows {', '.join(known)}")
